@@ -1,0 +1,75 @@
+"""The encoder that ships: trunk, pooling and the two bottlenecks' means (TBH-VAE; Verwilt et al., after Shen et al. 2020).
+
+    pixels (n, 3, side, side) -> trunk -> 1280 channels -> GeM pooling -> features (n, 1280)
+        binary bottleneck       logits (n, 64):  bit j is 1 where logit j > 0
+        continuous bottleneck   mean (n, 128):   the latent
+
+What only training needs (variances, graph, decoder) lives in `training.bottlenecks`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tbhdup.model.trunk import ConvNorm, Trunk, conv_norms
+from tbhdup.values import CODE_BITS, LATENT_SIZE
+
+FEATURES = 1280
+
+
+class Heads(NamedTuple):
+    """What the encoder says of a batch."""
+
+    features: Tensor  # (n, 1280)
+    logits: Tensor  # (n, bits)
+    latent: Tensor  # (n, 128), not normalised
+
+
+class GeM(nn.Module):
+    """Generalised mean over the positions, p = 3 (Radenovic et al. 2018): (n, c, h, w) -> (n, c)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # In fp32 whatever the trunk ran in: the cube of a half-precision activation loses too many bits.
+        return x.float().clamp(min=1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3)
+
+
+class Encoder(nn.Module):
+    """Pixels to logits and latent.
+
+    pixels: (n, 3, side, side) uint8, RGB, channels_last for speed.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, bits: int = CODE_BITS, latent: int = LATENT_SIZE) -> None:
+        super().__init__()
+        self.trunk = Trunk()
+        self.last = ConvNorm(Trunk.width, FEATURES, 1)
+        self.pool = GeM()
+        self.code = nn.Linear(FEATURES, bits)
+        self.latent = nn.Linear(FEATURES, latent)
+
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """The features that both bottlenecks read: (n, 1280) fp32."""
+        x = (pixels.float() - 127.0) / 128.0
+        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]
+
+    def heads(self, features: Tensor) -> Heads:
+        """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.float()
+            return Heads(features, self.code(features), self.latent(features))
+
+    def forward(self, pixels: Tensor) -> Heads:
+        return self.heads(self.pooled(pixels))
+
+    def fold(self) -> Encoder:
+        """Put every batch norm into its convolution; inference only, in place."""
+        self.eval()
+        for part in conv_norms(self):
+            part.fold()
+        return self

@@ -1,0 +1,26 @@
+"""Where pictures come from: walk the roots, read and digest a file, decode it, and cut it to size."""
+
+from __future__ import annotations
+
+from tbhdup.sources.decoding import FORMATS, PIXEL_LIMIT, Decoded, decode
+from tbhdup.sources.pixels import detail, fit, square
+from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read
+from tbhdup.sources.walking import EXTENSIONS, Entry, Listing, walk
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "PIXEL_LIMIT",
+    "SIZE_LIMIT",
+    "Decoded",
+    "Entry",
+    "Listing",
+    "Unusable",
+    "decode",
+    "detail",
+    "digest",
+    "fit",
+    "read",
+    "square",
+    "walk",
+]

@@ -1,0 +1,176 @@
+"""The one door for pixels: foreign bytes in, an upright RGB picture or a reason out."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from tbhdup.sources.kinds import ends_early, foreign_kind, kind
+from tbhdup.sources.reading import Unusable
+from tbhdup.values import Reason
+
+PIXEL_LIMIT = 200_000_000  # pixels of the whole picture, before any reduction
+BACKGROUND = (255, 255, 255)  # what transparent pixels are shown on
+
+# Opened by class, not by Image.open: a broken picture then keeps its own error, and only our pixel limit counts.
+_OPENERS: Final[dict[str, Callable[[BytesIO], ImageFile.ImageFile]]] = {
+    "JPEG": jpeg_factory,
+    "PNG": PngImageFile,
+    "WEBP": WebPImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "AVIF": AvifImageFile,
+    "JPEG2000": Jpeg2KImageFile,
+}
+
+FORMATS: Final[tuple[str, ...]] = (*_OPENERS, "MPO")
+"""The formats that are decoded. The order is stored: only ever append."""
+
+_SHORT = ("truncated", "requires a buffer")  # how decoders say that the data end early
+
+_UPRIGHT = {  # by EXIF orientation; 1 is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture as it is meant to be seen."""
+
+    image: Image.Image  # RGB, upright, first frame; maybe reduced, see `decode`
+    width: int  # pixels of the whole picture as shown, before any reduction
+    height: int
+    format: str  # one of FORMATS
+
+
+def decode(data: bytes, least: int | None = None) -> Decoded:
+    """The picture in a file's bytes: first frame, upright by EXIF, on white, in 8-bit RGB.
+
+    The format is told by content. least: both sides of `image` need only be so long, which lets a JPEG be decoded at a
+    half, a quarter or an eighth of its size. Safe in several threads; Pillow's warnings never come through.
+    Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED, TOO_LARGE (over PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
+    """
+    name = kind(data)
+    if name is None:
+        found = foreign_kind(data)
+        raise Unusable(Reason.UNSUPPORTED, found) if found else Unusable(Reason.NOT_AN_IMAGE)
+    try:
+        with _quiet:
+            return _decode(_OPENERS[name](BytesIO(data)), least)
+    except Unusable:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise Unusable(Reason.TOO_LARGE, str(error) or "not enough memory") from error
+    except Exception as error:  # decoders fed with foreign bytes raise anything
+        short = any(words in str(error).lower() for words in _SHORT) or ends_early(data, name)
+        raise Unusable(Reason.TRUNCATED if short else Reason.CORRUPT, f"{name}: {error}") from error
+
+
+def _decode(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
+    width, height = picture.size
+    if width * height > PIXEL_LIMIT:
+        raise Unusable(Reason.TOO_LARGE, f"{width} x {height} pixels, the limit is {PIXEL_LIMIT}")
+    if isinstance(picture, TiffImageFile) and ExifTags.Base.DNGVersion in picture.tag_v2:
+        raise Unusable(Reason.UNSUPPORTED, "DNG")  # its first picture is a thumbnail
+    if least is not None and isinstance(picture, JpegImageFile):
+        picture.draft(None, (least, least))
+    picture.load()
+    orientation = _orientation(picture)
+    image = _rgb(picture)
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
+    if orientation >= 5:  # width and height change places
+        width, height = height, width
+    return Decoded(image, width, height, str(picture.format))
+
+
+def _orientation(picture: ImageFile.ImageFile) -> int:
+    """The EXIF orientation, 1..8; broken EXIF must not cost the picture, so anything odd counts as upright."""
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # the parser raises anything on foreign bytes
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode in 8-bit RGB, transparency flattened on BACKGROUND."""
+    if image.mode.startswith("I"):
+        return _grey(np.asarray(image), (65535,))
+    if image.mode == "F":
+        values = np.asarray(image)
+        return _grey(np.where(np.isfinite(values), values, np.float32(0)), (1, 255, 65535))
+    if image.mode == "LAB":
+        raise Unusable(Reason.UNSUPPORTED, "colours in LAB")
+    if image.has_transparency_data:
+        shown = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, BACKGROUND)
+        canvas.paste(shown, mask=shown)
+        return canvas
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _grey(values: NDArray[np.generic], tops: tuple[int, ...]) -> Image.Image:
+    """Grey values of more than 8 bits, (h, w), in 8 bits: the smallest of 0..top that holds them all becomes 0..255.
+
+    Where none does, lowest..highest becomes 0..255.
+    """
+    low, high = float(values.min()), float(values.max())
+    top = next((top for top in tops if low >= 0 and high <= top), None)
+    if top is not None:
+        low, high = 0.0, float(top)
+    scale = 255 / max(high - low, 1e-30)
+    scaled = np.multiply(values, scale, dtype=np.float32) - np.float32(low * scale)
+    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+class _Quiet:
+    """Silences Pillow's warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone puts the filters back in the wrong order when threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()

@@ -1,0 +1,85 @@
+"""Read one file whole, or say why not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from tbhdup.values import Digest, Reason
+
+if TYPE_CHECKING:
+    from tbhdup.sources.walking import Entry
+
+SIZE_LIMIT = 1 << 30  # bytes; larger files are no photographs
+
+# O_NONBLOCK: opening a FIFO must not wait for its writer. O_BINARY: Windows would change line ends.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_REASONS = {
+    errno.ENOENT: Reason.VANISHED,
+    errno.ENOTDIR: Reason.VANISHED,  # a folder on the way was replaced by a file
+    errno.ELOOP: Reason.LOOP,
+    errno.ENXIO: Reason.NOT_A_FILE,  # a socket
+}
+
+
+class Unusable(Exception):  # noqa: N818 - not always an error: most folders hold files that are no pictures
+    """One file gives no picture: `reason` is the word for reports, `detail` one line for people."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+def read(path: bytes, expected: Entry | None = None) -> bytes:
+    """The bytes of a regular file, one consistent state of it. Never waits for a FIFO.
+
+    expected: what the walk saw; a file that is not in that state any more is refused.
+    Raises Unusable: VANISHED, LOOP, UNREADABLE, NOT_A_FILE, EMPTY, TOO_LARGE (over 1 GiB), CHANGED.
+    """
+    try:
+        return _read(path, expected)
+    except OSError as error:
+        raise Unusable(reason_of(error), explain(error)) from error
+
+
+def digest(data: bytes) -> Digest:
+    """The xxh3-128 of a file's bytes: 16 bytes, big-endian."""
+    return xxhash.xxh3_128_digest(data)
+
+
+def reason_of(error: OSError) -> Reason:
+    """The word for what the system refused."""
+    return _REASONS.get(error.errno or 0, Reason.UNREADABLE)
+
+
+def explain(error: OSError) -> str:
+    """The system's own words, without the path."""
+    return error.strerror or str(error)
+
+
+def _read(path: bytes, expected: Entry | None) -> bytes:
+    with open(os.open(path, _FLAGS), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise Unusable(Reason.NOT_A_FILE)
+        if expected is not None and (expected.size, expected.mtime_ns) != _state(before):
+            raise Unusable(Reason.CHANGED, "not the file that was listed")
+        if before.st_size == 0:
+            raise Unusable(Reason.EMPTY)
+        if before.st_size > SIZE_LIMIT:
+            raise Unusable(Reason.TOO_LARGE, f"{before.st_size} bytes, the limit is {SIZE_LIMIT}")
+        data = file.read(before.st_size + 1)  # one more, to notice a file that grows
+        if len(data) != before.st_size or _state(os.fstat(file.fileno())) != _state(before):
+            raise Unusable(Reason.CHANGED, "changed while it was read")
+        return data
+
+
+def _state(status: os.stat_result) -> tuple[int, int]:
+    # Not the inode: a folder listing on Windows does not know it.
+    return status.st_size, status.st_mtime_ns

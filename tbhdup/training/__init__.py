@@ -1,0 +1,1 @@
+"""Training of the TBH-VAE: never imported by the commands that find duplicates."""

@@ -1,0 +1,74 @@
+"""The settings of one training run, read from a TOML file that lies beside the weights it makes."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tbhdup.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every number that shapes the weights. The symbols are those of MODELS.md."""
+
+    name: str = "tbhvae"
+    seed: int = 1
+    side: int = 128  # pixels of the encoder's input
+    bits: int = 64
+    latent: int = 128
+
+    # Data.
+    images: int = 32  # different photographs a step; each gives two views
+    neighbours: float = 0.5  # share of a step's photographs that are near another one of it (hard negatives)
+    strong: tuple[float, float] = (0.3, 0.85)  # share of strong edits in the first and in the second view
+    near: float = 0.85  # teacher cosine above which two photographs are neither positive nor negative
+    held_out: int = 3000  # photographs kept for diagnostics and calibration, never trained on
+
+    # Optimiser.
+    steps: int = 6000
+    warm_up: int = 200
+    rate_heads: float = 5e-4
+    rate_trunk: float = 2e-4
+    decay: float = 0.02
+    frozen_stages: int = 2  # of the trunk's seven; the stem is frozen with them
+    average: float = 0.999  # of the exponential moving average that ships
+
+    # Copy-view losses.
+    temperature: float = 0.07  # of the latents' InfoNCE
+    temperature_code: float = 0.15
+    weight_code: float = 1.0
+    memory: int = 8192  # views of past steps that serve as negatives
+    koleo: float = 1.0
+    tail: float = 1.0  # code-tail hinge
+    tail_radius: int = 16  # bits nearer than which a negative is pushed away
+
+    # TBH-VAE.
+    vae: float = 0.3  # w_t: weight of the whole part below
+    teacher: int = 128  # size of the whitened clean features that the decoder must give back
+    graph_power: float = 8.0  # g of the adjacency (1 - d/M)^g
+    tolerance: float = 0.4  # GECO's kappa^2: squared error a dimension
+    geco_rate: float = 1e-2
+    covariance: float = 1.0
+    balance: float = 1.0
+    quantise: float = 0.1  # rises from 0 over the last third
+
+
+def read_config(path: Path) -> Config:
+    """A Config from a TOML file; UsageError for an unknown name or a wrong type."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    kinds = {field.name: type(field.default) for field in fields(Config)}
+    settings: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in kinds:
+            raise UsageError(f"{path}: no setting {name!r}: use one of {', '.join(kinds)}")
+        try:
+            settings[name] = tuple(map(float, value)) if kinds[name] is tuple else kinds[name](value)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{path}: {name} = {value!r} is no {kinds[name].__name__}") from error
+    return Config(**settings)

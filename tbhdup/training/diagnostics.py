@@ -1,0 +1,105 @@
+"""What a code and a latent are worth, without labels: measured on photographs that were not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from tbhdup.model.network import Encoder, Heads
+from tbhdup.training.bottlenecks import Bottlenecks
+from tbhdup.training.config import Config
+from tbhdup.training.photos import Pixels, load
+from tbhdup.training.trainer import encode_clean
+from tbhdup.training.views import view
+
+DEAD = 0.02  # a bit that is nearly always 0 or nearly always 1
+RATES = (1e-4, 1e-3)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Photographs kept apart, clean and in one strong view each, fixed for the whole run."""
+
+    clean: Pixels  # (n, side, side, 3)
+    edited: Pixels
+    teacher: torch.Tensor  # (n, d) standardised clean features
+
+    def measure(self, encoder: Encoder, bottlenecks: Bottlenecks) -> dict[str, float]:
+        """Recall of the edited views at fixed false-match rates, health of the bits, use of the code by the decoder."""
+        clean = encode_clean(encoder, iter(np.array_split(self.clean, max(1, len(self.clean) // 64))))
+        edited = encode_clean(encoder, iter(np.array_split(self.edited, max(1, len(self.edited) // 64))))
+        return {
+            **recalls(clean, edited),
+            **bit_health((clean.logits > 0).numpy()),
+            **code_use(bottlenecks, clean, self.teacher),
+        }
+
+
+def strong_views(paths: list[bytes], config: Config) -> Pixels:
+    """One strongly edited view a photograph, drawn from a seed of its own: (n, side, side, 3)."""
+    out = []
+    for number, path in enumerate(paths):
+        rng = np.random.default_rng([config.seed, 2, number])
+        out.append(view(load(path), rng, load(paths[number - 1]), config.side, 1.0))
+    return np.stack(out)
+
+
+def recalls(clean: Heads, edited: Heads) -> dict[str, float]:
+    """Share of edited views nearer to their own photograph than the false-match rate's quantile of strangers."""
+    n = len(clean.latent)
+    cosine = functional.normalize(edited.latent, dim=1) @ functional.normalize(clean.latent, dim=1).T
+    signs = [torch.where(heads.logits > 0, 1.0, -1.0) for heads in (edited, clean)]
+    agreement = signs[0] @ signs[1].T
+    found: dict[str, float] = {}
+    stranger = ~torch.eye(n, dtype=torch.bool)
+    for name, values in (("latent", cosine), ("code", agreement)):
+        ordered = values[stranger].numpy()
+        own = values.diagonal().numpy()
+        for rate in RATES:
+            kept = max(1, int(rate * ordered.size))
+            threshold = np.partition(ordered, -kept)[-kept]
+            found[f"{name}_recall_{rate:.0e}"] = float((own > threshold).mean())
+    return found
+
+
+def bit_health(bits: NDArray[np.bool_]) -> dict[str, float]:
+    """Balance, dead bits, correlation, and degrees of freedom mu (1 - mu) / var of d / M (Daugman 2003). bits: (n, M)."""
+    share = bits.mean(axis=0)
+    live = (share > 0) & (share < 1)
+    correlation = np.abs(np.corrcoef(bits[:, live], rowvar=False)) - np.eye(int(live.sum()))
+    signs = bits.astype(np.float32) * 2 - 1
+    distance = (1 - signs @ signs.T / bits.shape[1]) / 2
+    pairs = distance[np.triu_indices(len(bits), 1)].astype(np.float64)
+    return {
+        "dead_bits": float(((share < DEAD) | (share > 1 - DEAD)).sum()),
+        "worst_balance": float(np.abs(share - 0.5).max()),
+        "mean_correlation": float(correlation.sum() / max(1, live.sum() * (live.sum() - 1))),
+        "worst_correlation": float(correlation.max()),
+        "mean_distance": float(pairs.mean()),
+        "b_dof": float(pairs.mean() * (1 - pairs.mean()) / max(pairs.var(), 1e-9)),
+    }
+
+
+@torch.no_grad()
+def code_use(bottlenecks: Bottlenecks, heads: Heads, teacher: torch.Tensor, batch: int = 256) -> dict[str, float]:
+    """Error of the decoder with the true graph, and how much worse it gets when codes are permuted across the batch."""
+    order = torch.randperm(len(heads.latent), generator=torch.Generator().manual_seed(0))[:batch]
+    z, bits = heads.latent[order], (heads.logits[order] > 0).float()
+    permuted = bits[torch.randperm(len(order), generator=torch.Generator().manual_seed(1))]
+    adjacency = bottlenecks.adjacency(bits)
+    # The self loop would tell which z is whose whatever the code says: without it only neighbours speak.
+    outside = 1 - torch.eye(len(order))
+    true, shuffled = (
+        float((bottlenecks.decode(z, bottlenecks.adjacency(b) * outside) - teacher[order]).square().mean())
+        for b in (bits, permuted)
+    )
+    whole = float((bottlenecks.decode(z, adjacency) - teacher[order]).square().mean())
+    return {
+        "reconstruction": whole,
+        "self_weight": float((adjacency.diagonal() / adjacency.sum(dim=1)).mean()),
+        "code_gain": (shuffled - true) / max(shuffled, 1e-9),
+    }

@@ -1,0 +1,123 @@
+"""The photographs of a training run, and which of them meet in which step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+
+from tbhdup import sources
+from tbhdup.errors import UsageError
+from tbhdup.training.config import Config
+from tbhdup.training.views import view
+
+Pixels = NDArray[np.uint8]
+VIEWS = 2
+
+
+def find_photos(folders: Sequence[Path], on_skip: Callable[[bytes, str], None]) -> list[bytes]:
+    """Every picture below the folders that can be decoded, sorted. UsageError for fewer than 64."""
+    paths = [
+        os.path.join(listing.folder, entry.name)
+        for listing in sources.walk([os.fsencode(folder) for folder in folders])
+        for entry in listing.entries
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        troubles = list(pool.map(_trouble, paths))
+    good = [path for path, trouble in zip(paths, troubles, strict=True) if trouble is None]
+    for path, trouble in zip(paths, troubles, strict=True):
+        if trouble is not None:
+            on_skip(path, trouble)
+    if len(good) < 64:
+        raise UsageError(f"{len(good)} usable photographs are too few to train on: name folders with thousands")
+    return sorted(good)
+
+
+def _trouble(path: bytes) -> str | None:
+    try:
+        load(path)
+    except sources.Unusable as error:
+        return f"{error.reason}: {error.detail}"
+    return None
+
+
+def load(path: bytes) -> Image.Image:
+    """The whole picture, RGB and upright. Raises sources.Unusable."""
+    return sources.decode(sources.read(path)).image
+
+
+def clean_batches(paths: Sequence[bytes], side: int, size: int = 64) -> Iterator[Pixels]:
+    """The photographs as the shipped encoder will see them: (<= size, side, side, 3) at a time, in order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), size):
+            yield np.stack(list(pool.map(lambda path: clean(path, side), paths[start : start + size])))
+
+
+def clean(path: bytes, side: int) -> Pixels:
+    """The encoder's input for a file, by the very way that a scan takes."""
+    return sources.square(sources.decode(sources.read(path), side), side)
+
+
+def split(paths: Sequence[bytes], held_out: int, seed: int) -> tuple[list[bytes], list[bytes]]:
+    """Photographs to train on, and those never shown in training; both sorted. At most a fifth is held out."""
+    order = np.random.default_rng([seed, 0]).permutation(len(paths))
+    apart = set(order[: min(held_out, len(paths) // 5)].tolist())
+    return [p for i, p in enumerate(paths) if i not in apart], [p for i, p in enumerate(paths) if i in apart]
+
+
+@dataclass(frozen=True)
+class Steps(Dataset[tuple[Pixels, NDArray[np.int64]]]):
+    """Step number -> its views (VIEWS * images, side, side, 3) and the photographs they show (VIEWS * images,).
+
+    Each step is a function of the seed and its number alone, so a resumed run meets the same views.
+    """
+
+    paths: Sequence[bytes]
+    nearest: NDArray[np.int64]  # (n, k): hard negatives of each photograph, -1 where there are fewer
+    config: Config
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> tuple[Pixels, NDArray[np.int64]]:
+        rng = np.random.default_rng([self.config.seed, 1, step])
+        chosen = self._choose(rng)
+        images = [load(self.paths[i]) for i in chosen]
+        side = self.config.side
+        views = [
+            view(image, rng, images[number - 1], side, share)
+            for share in self.config.strong
+            for number, image in enumerate(images)
+        ]
+        return np.stack(views), np.tile(chosen, VIEWS)
+
+    def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Different photographs; a share of them from the nearest unrelated ones of the others."""
+        size = min(self.config.images, len(self.paths))
+        chosen = rng.choice(len(self.paths), size, replace=False)
+        half = round(size * self.config.neighbours)
+        for place in range(size - half, size):
+            near = self.nearest[chosen[place - size + half]]
+            near = near[(near >= 0) & ~np.isin(near, chosen)]
+            if near.size:
+                chosen[place] = rng.choice(near)
+        return np.asarray(chosen, np.int64)
+
+
+def nearest_unrelated(teacher: NDArray[np.float32], near: float, count: int = 16) -> NDArray[np.int64]:
+    """For each unit row of (n, d) the `count` nearest others whose cosine is not above `near`; -1 fills up."""
+    out = np.full((len(teacher), count), -1, np.int64)
+    for start in range(0, len(teacher), 1024):
+        cosine = teacher[start : start + 1024] @ teacher.T
+        cosine[cosine > near] = -2  # itself and its near-duplicates
+        best = np.argpartition(-cosine, min(count, cosine.shape[1] - 1), axis=1)[:, :count]
+        usable = np.take_along_axis(cosine, best, axis=1) > -2
+        out[start : start + len(best), : best.shape[1]] = np.where(usable, best, -1)
+    return out

@@ -1,0 +1,121 @@
+"""Maps from one picture to another: 3 x 3 matrices between their unit squares, x to the right and y down.
+
+A point of the picture's plane is (x / width, y / height); pixel (0, 0) covers (0..1 / width, 0..1 / height).
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Map = NDArray[np.float64]
+Points = NDArray[np.float64]
+
+SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
+
+
+def orientations() -> list[Map]:
+    """The eight maps of the whole square onto itself: turned by quarters, mirrored or not; the identity first."""
+    found = []
+    for swap, flip_x, flip_y in product((False, True), repeat=3):
+        m = np.eye(3)
+        if swap:
+            m[:2] = m[[1, 0]]
+        for row, flip in ((0, flip_x), (1, flip_y)):
+            if flip:
+                m[row] = [0, 0, 1] - m[row]
+        found.append(m)
+    return found
+
+
+def from_pixels(m: Map, shape_a: tuple[int, int], shape_b: tuple[int, int]) -> Map:
+    """A map between pixel indices (centres at whole numbers), as a map between unit squares. Shapes: width, height."""
+    return np.asarray(np.linalg.inv(to_pixels(shape_b)) @ m @ to_pixels(shape_a))
+
+
+def to_pixels(shape: tuple[int, int]) -> Map:
+    """From the unit square to pixel indices of a picture of this width and height."""
+    return np.array([[shape[0], 0, -0.5], [0, shape[1], -0.5], [0, 0, 1]], np.float64)
+
+
+def apply(m: Map, points: Points) -> Points:
+    """Where a map takes (N, 2) points."""
+    moved = points @ m[:, :2].T + m[:, 2]
+    return np.asarray(moved[:, :2] / moved[:, 2:])
+
+
+def is_sane(m: Map) -> bool:
+    """Whether a map keeps the square's corners in front of the horizon, convex, finite and invertible."""
+    if not np.isfinite(m).all():
+        return False
+    depth = SQUARE @ m[2, :2] + m[2, 2]
+    if (depth <= 0.2 * abs(m[2, 2])).any():
+        return False
+    quad = apply(m, SQUARE)
+    sides = np.roll(quad, -1, axis=0) - quad
+    turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
+    return bool((turns > 1e-6).all() or (turns < -1e-6).all())
+
+
+def overlap(m: Map) -> NDArray[np.float64]:
+    """(N, 2) corners of the part of the target's square that the mapped square covers; N = 0: none.
+
+    Sutherland-Hodgman: the quadrilateral is clipped by one side of the square after the other.
+    """
+    corners = list(apply(m, SQUARE))
+    for axis, sign, limit in ((0, 1.0, 1.0), (0, -1.0, 0.0), (1, 1.0, 1.0), (1, -1.0, 0.0)):
+        kept = []
+        for k, end in enumerate(corners):
+            start = corners[k - 1]
+            before, after = (sign * (limit - p[axis]) for p in (start, end))
+            if (before < 0) != (after < 0):
+                kept.append(start + (end - start) * (before / (before - after)))
+            if after >= 0:
+                kept.append(end)
+        corners = kept
+    return np.array(corners).reshape(-1, 2)
+
+
+def area(corners: NDArray[np.float64]) -> float:
+    """Area of a polygon with (N, 2) corners."""
+    x, y = corners[:, 0], corners[:, 1]
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def linearised(m: Map, at: NDArray[np.float64]) -> Map:
+    """The affine map that equals `m` and its derivative at one point (2,)."""
+    w = float(m[2, :2] @ at + m[2, 2])
+    image = (m[:2, :2] @ at + m[:2, 2]) / w
+    slope = (m[:2, :2] - np.outer(image, m[2, :2])) / w
+    affine = np.eye(3)
+    affine[:2, :2] = slope
+    affine[:2, 2] = image - slope @ at
+    return affine
+
+
+def direct_homography(source: Points, target: Points) -> Map:
+    """The homography from (N, 2) points to others, N >= 4: normalised direct linear transform.
+
+    R. Hartley and A. Zisserman, Multiple View Geometry in Computer Vision, algorithm 4.2. The scale is such that the
+    last element is 1.
+    """
+
+    def normal(points: Points) -> Map:
+        centre = points.mean(axis=0)
+        spread = max(float(np.abs(points - centre).mean()), 1e-6)
+        return np.array([[1 / spread, 0, -centre[0] / spread], [0, 1 / spread, -centre[1] / spread], [0, 0, 1]])
+
+    n, k = normal(source), normal(target)
+    (x, y), (u, v) = apply(n, source).T, apply(k, target).T
+    one, nil = np.ones_like(x), np.zeros_like(x)
+    rows = np.concatenate(
+        [
+            np.stack([x, y, one, nil, nil, nil, -u * x, -u * y, -u], axis=1),
+            np.stack([nil, nil, nil, x, y, one, -v * x, -v * y, -v], axis=1),
+        ]
+    )
+    solution = np.linalg.svd(rows.T @ rows)[2][-1].reshape(3, 3)
+    m = np.linalg.inv(k) @ solution @ n
+    return np.asarray(m / m[2, 2])

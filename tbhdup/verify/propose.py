@@ -1,0 +1,144 @@
+"""Maps worth testing: of the whole frames, when the thumbnails correlate, and from matched features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup.verify import features, maps
+from tbhdup.verify.view import THUMB, View
+
+ALIGNED = 0.6  # correlation of the thumbnails that makes the whole-frame map worth a tile test
+NEAR = 4.0  # pixels of the target's view: how far from its place an inlier may lie
+ROUGH = 0.1  # how wrong the similarity of a single match may be, as a share of the distance from that match
+LEAST = 8  # inliers that make a map worth a tile test
+TRIED = 5  # single matches whose similarity is refined
+EARNED = 1.15  # a homography must find this many times the inliers of the affine map
+SCALES = (1 / 5, 5.0)  # of the target's lengths to the source's, in pixels of the views
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A map from a to b, and what speaks for it."""
+
+    map: maps.Map
+    negative: bool  # b shows a's negative
+    inliers: int  # features that agree; 0: none were needed
+
+
+def aligned(a: View, b: View) -> Proposal | None:
+    """The best of the eight whole-frame maps, positive or negative, if the thumbnails correlate under it."""
+    options = maps.orientations()
+    turned = np.stack([_seen_through(b.thumb, m).ravel() for m in options])
+    correlations = turned @ a.thumb.ravel()
+    best = int(np.abs(correlations).argmax())
+    if abs(correlations[best]) < ALIGNED:
+        return None
+    return Proposal(options[best], bool(correlations[best] < 0), 0)
+
+
+def _seen_through(thumb: NDArray[np.float32], m: maps.Map) -> NDArray[np.float32]:
+    """The thumbnail t with t[p] = thumb[m(p)], for a whole-frame map."""
+    x, y = m[0], m[1]
+    if x[0] == 0:
+        thumb = thumb.T
+        x, y = y, x
+    # now x depends on x alone, y on y alone
+    return thumb[:: int(y[1]), :: int(x[0])]
+
+
+def by_features(a: View, b: View) -> list[Proposal]:
+    """Maps that at least LEAST features agree on, the best first: plain, mirrored, and of the negative."""
+    found = []
+    mirror = np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]], np.float64)
+    for flip in (False, True):
+        source = features.mirrored(a.features, a.feature_shape[0]) if flip else a.features
+        for negative in (False, True):
+            wanted = features.inverted(source) if negative else source
+            pairs = features.match(wanted, b.features)
+            fitted = fit(wanted, b.features, pairs)
+            if fitted is None:
+                continue
+            m, inliers = fitted
+            m = maps.from_pixels(m, a.feature_shape, b.feature_shape)
+            m = m @ mirror if flip else m
+            if maps.is_sane(m):
+                found.append(Proposal(m, negative, inliers))
+    return sorted(found, key=lambda p: -p.inliers)
+
+
+def fit(a: features.Features, b: features.Features, pairs: NDArray[np.intp]) -> tuple[maps.Map, int] | None:
+    """The map in pixels that most matches agree on, and how many do; None: too few.
+
+    Nothing is drawn at random: a match of two features, with their scales and directions, is a similarity by itself.
+    The similarities that most other matches support are refined to affine maps by least squares.
+    """
+    if len(pairs) < LEAST:
+        return None
+    source, target = (f.places[pairs[:, k]].astype(np.float64) for k, f in enumerate((a, b)))
+    scale = (b.scales[pairs[:, 1]] / a.scales[pairs[:, 0]]).astype(np.float64)
+    turn = (b.angles[pairs[:, 1]] - a.angles[pairs[:, 0]]).astype(np.float64)
+    supports = _supports(source, target, scale, turn)
+    order = np.argsort(-supports.sum(axis=1), kind="stable")[:TRIED]
+    best: tuple[maps.Map, NDArray[np.bool_]] | None = None
+    for row in order:
+        refined = _refine(source, target, supports[row])
+        if refined is not None and (best is None or _count(target, refined[1]) > _count(target, best[1])):
+            best = refined
+    if best is None or _count(target, best[1]) < LEAST:
+        return None
+    m, agree = best
+    bent = _homography(source, target, agree)
+    if bent is not None and _count(target, bent[1]) > EARNED * _count(target, agree):
+        m, agree = bent
+    return m, _count(target, agree)
+
+
+def _supports(source: Points, target: Points, scale: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N, N) whether match j lies where the similarity of match i puts it."""
+    # complex numbers: a similarity is a multiplication
+    p, q = source @ (1, 1j), target @ (1, 1j)
+    factor = scale * np.exp(1j * turn)
+    arms = factor[:, None] * (p[None, :] - p[:, None])
+    error = np.abs(arms - (q[None, :] - q[:, None]))
+    sane = (scale > SCALES[0]) & (scale < SCALES[1])
+    return np.asarray((error < NEAR + ROUGH * np.abs(arms)) & sane[:, None])
+
+
+def _refine(source: Points, target: Points, agree: NDArray[np.bool_]) -> tuple[maps.Map, NDArray[np.bool_]] | None:
+    """Least-squares affine map of the matches that agree, which are chosen anew, more strictly, a few times."""
+    m = np.eye(3)
+    for near in (4 * NEAR, 2 * NEAR, NEAR, NEAR):
+        if _count(target, agree) < LEAST:
+            return None
+        known = np.column_stack([source[agree], np.ones(int(agree.sum()))])
+        m[:2] = np.linalg.lstsq(known, target[agree], rcond=None)[0].T
+        agree = np.linalg.norm(maps.apply(m, source) - target, axis=1) < near
+    stretch = np.linalg.svd(m[:2, :2], compute_uv=False)
+    if np.linalg.det(m[:2, :2]) <= 0 or stretch[0] > SCALES[1] or stretch[1] < SCALES[0] or stretch[0] > 3 * stretch[1]:
+        return None
+    return m, agree
+
+
+def _homography(source: Points, target: Points, agree: NDArray[np.bool_]) -> tuple[maps.Map, NDArray[np.bool_]] | None:
+    """Least-squares homography that starts from the affine map's inliers."""
+    m = np.eye(3)
+    for near in (2 * NEAR, NEAR, NEAR):
+        if agree.sum() < LEAST:
+            return None
+        m = maps.direct_homography(source[agree], target[agree])
+        if not np.isfinite(m).all():
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.linalg.norm(maps.apply(m, source) - target, axis=1)
+        agree = error < near
+    return m, agree
+
+
+def _count(target: Points, agree: NDArray[np.bool_]) -> int:
+    """Different places, in whole pixels, among the matches that agree."""
+    return len(np.unique(np.round(target[agree]), axis=0))

@@ -1,0 +1,185 @@
+"""How one picture was made from the other, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup.values import Relation
+from tbhdup.verify import maps
+from tbhdup.verify.view import THUMB, View
+
+RELATIONS = (
+    "identical pixels",
+    "re-encoded",
+    "resized",
+    "stretched",
+    "mirrored",
+    "turned 90",
+    "turned 180",
+    "turned 270",
+    "rotated",
+    "cropped",
+    "padded",
+    "framed",
+    "overlaid",
+    "part of a collage",
+    "tone changed",
+    "grey",
+    "inverted",
+    "blurred",
+    "perspective",
+)
+
+RESIZED = 1.03  # factor of lengths, either way
+STRETCHED = 1.04  # factor between the two directions
+ROTATED = 1.0  # degrees
+BENT = 1.03  # factor between the nearest and the farthest corner
+WHOLE = 0.97  # share of a picture that counts as all of it
+MARGIN = 0.02  # of a side
+TONE = 8.0  # levels, mean difference per channel
+GREY = 3.0  # levels, mean difference between channels: below, a picture is grey
+BLURRED = 1.2  # sigma, frame pixels
+BUSY = 0.5  # share of the surroundings' tiles with texture that makes them a picture
+LETTERED = 0.1  # share that makes them more than a plain margin
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a proof found.
+
+    map         from a to b
+    negative    b shows a's negative
+    inliers     features that agree with the map
+    agreement   median correlation of the tiles that both pictures have texture in
+    overlaid    something lies over one of the two
+    softened    sigma of the blur that made a as soft as b, frame pixels; negative: b as soft as a
+    """
+
+    map: maps.Map
+    negative: bool
+    inliers: int
+    agreement: float
+    overlaid: bool
+    softened: float
+
+    def turned(self) -> Evidence:
+        """The same, seen from b."""
+        back = np.linalg.inv(self.map)
+        return Evidence(back, self.negative, self.inliers, self.agreement, self.overlaid, -self.softened)
+
+
+def describe(a: View, b: View, evidence: Evidence) -> Relation:
+    """How b was made from a."""
+    m = evidence.map
+    share_a, share_b = shares(m)
+    words = _geometry(a, b, m)
+    if share_a < WHOLE:
+        words.append("cropped")
+    if share_b < WHOLE:
+        words.append(_surroundings(b, m))
+    if evidence.overlaid:
+        words.append("overlaid")
+    words += _tone(a, b, m, evidence.negative)
+    if evidence.softened >= BLURRED:
+        words.append("blurred")
+    centre = maps.overlap(np.linalg.inv(m)).mean(axis=0)
+    affine = maps.linearised(m, centre)
+    return Relation(
+        words=tuple(words) or ("re-encoded",),
+        share_a=share_a,
+        share_b=share_b,
+        inliers=evidence.inliers,
+        agreement=evidence.agreement,
+        transform=tuple(affine[:2].ravel().tolist()),
+    )
+
+
+def shares(m: maps.Map) -> tuple[float, float]:
+    """The part of a that b shows, and the part of b that a fills, 0..1."""
+    return min(1.0, maps.area(maps.overlap(np.linalg.inv(m)))), min(1.0, maps.area(maps.overlap(m)))
+
+
+def _geometry(a: View, b: View, m: maps.Map) -> list[str]:
+    words = []
+    at = maps.overlap(np.linalg.inv(m)).mean(axis=0)
+    slope = np.diag(b.size) @ maps.linearised(m, at)[:2, :2] @ np.diag(1 / np.array(a.size))
+    if np.linalg.det(slope) < 0:
+        words.append("mirrored")
+        slope = slope @ np.diag([-1, 1])
+    angle = float(np.degrees(np.arctan2(slope[1, 0] - slope[0, 1], slope[0, 0] + slope[1, 1])))
+    quarters = round(angle / 90)
+    if quarters % 4:
+        words.append(f"turned {quarters % 4 * 90}")
+    bent = _is_bent(m)
+    if bent:
+        words.append("perspective")
+    elif abs(angle - 90 * quarters) > ROTATED:
+        words.append("rotated")
+    along, across = np.linalg.norm(slope, axis=0)
+    if not bent and max(along / across, across / along) > STRETCHED:
+        words.append("stretched")
+    elif not 1 / RESIZED < np.sqrt(along * across) < RESIZED:
+        words.append("resized")
+    return words
+
+
+def _is_bent(m: maps.Map) -> bool:
+    corners = maps.overlap(np.linalg.inv(m))
+    depth = corners @ m[2, :2] + m[2, 2]
+    return bool(depth.max() / depth.min() > BENT)
+
+
+def _surroundings(b: View, m: maps.Map) -> str:
+    """What b has around the part that a fills."""
+    part = maps.overlap(m)
+    low, high = part.min(axis=0), part.max(axis=0)
+    sides = [low[0] > MARGIN, low[1] > MARGIN, high[0] < 1 - MARGIN, high[1] < 1 - MARGIN]
+    busy = _busy_outside(b, part)
+    if sum(sides) >= 3:
+        return "framed"
+    if busy >= BUSY:
+        return "part of a collage"
+    across = (sides[0] and sides[2]) or (sides[1] and sides[3])
+    return "framed" if across and busy >= LETTERED else "padded"
+
+
+def _busy_outside(b: View, part: NDArray[np.float64]) -> float:
+    """Share of b's tiles outside a polygon that have texture."""
+    textured = b.textured
+    rows, columns = textured.shape
+    mask = np.ones((rows, columns), np.uint8)
+    corners = np.round(part * (columns, rows) - 0.5).astype(np.int32)
+    cv2.fillConvexPoly(mask, corners, 0)
+    outside = mask.astype(bool)
+    return float(textured[outside].mean()) if outside.any() else 0.0
+
+
+def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
+    words = ["inverted"] if negative else []
+    first, second = _colours(a, b, m)
+    if negative:
+        second = 255 - second
+    chroma_a, chroma_b = (float(np.ptp(x, axis=1).mean()) for x in (first, second))
+    if chroma_b < GREY <= chroma_a:
+        words.append("grey")
+        first = np.repeat(first @ np.array([[0.299], [0.587], [0.114]]), 3, axis=1)
+    if float(np.median(np.abs(first - second).mean(axis=1))) > TONE:
+        words.append("tone changed")
+    return words
+
+
+def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N, 3) colours of both pictures at the same places of the part that both show."""
+    y, x = (np.mgrid[0:THUMB, 0:THUMB] + 0.5) / THUMB
+    points = np.column_stack([x.ravel(), y.ravel()])
+    there = maps.apply(m, points)
+    shown = ((there > 0) & (there < 1)).all(axis=1)
+    found = []
+    for view, places in ((a, points[shown]), (b, there[shown])):
+        column, row = (places * THUMB).astype(np.intp).T
+        found.append(view.colours[row, column])
+    return found[0], found[1]

@@ -1,0 +1,123 @@
+"""What the tiles must say for two pictures to be one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup.verify.tiles import Tiles
+
+WELL = 0.9  # correlation of a tile that agrees well
+
+# R1: nearly all agrees
+LEAST_TILES = 20  # textured in both
+LEAST_AREAS = 3  # of 4 x 4 areas of the frame that must hold some of them
+
+
+@dataclass(frozen=True, slots=True)
+class Nearly:
+    """What "nearly all agrees" asks for."""
+
+    share: float  # of the tiles that agree, to those that agree or differ
+    median: float  # correlation
+    well: float  # share of the tiles textured in both that agree well
+
+
+PICTURE = Nearly(share=0.98, median=0.94, well=0.7)
+PAGE = Nearly(share=0.99, median=0.97, well=0.95)  # on a page a few tiles are a word, and a word is content
+
+# R2: the picture, with something laid over
+LEAST_IN_BOX = 80  # agreeing tiles in the best rectangle
+LEAST_OFF_GROUND = 60  # of them not on the flat background
+PENALTY = 2.0  # of a tile that differs; one that agrees counts 1
+MOST_BAD = 0.2  # of the rectangle's tiles that agree or differ
+MEDIAN_IN_BOX = 0.96
+LEAST_COVER = 0.3  # of one of the pictures
+LEAST_OF_FRAME = 0.5  # of the frame, and of all the tiles that agree or differ: in a template the content is the larger part
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one tile test: accepted, or the reason why not."""
+
+    accepted: bool
+    confidence: float
+    share: float = 0.0  # of the tiles that agree, to those that agree or differ
+    overlaid: bool = False
+    reason: str = ""
+
+
+def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float]) -> Finding:
+    """Apply both rules.
+
+    ground: (rows, columns) tiles on the picture's flat background. is_page: that background takes most of the picture.
+    shares: of the two pictures that the frame shows.
+    """
+    both = tiles.both
+    seen = int(both.sum())
+    if seen < LEAST_TILES or _areas(both) < LEAST_AREAS:
+        return Finding(False, 0.5, reason="too little detail in common")
+    agree, differ = int(tiles.agree.sum()), int(tiles.differ.sum())
+    share = agree / max(agree + differ, 1)
+    values = tiles.correlation[both]
+    median = float(np.median(values))
+    rule = PAGE if is_page else PICTURE
+    if share >= rule.share and median >= rule.median and float((values > WELL).mean()) >= rule.well:
+        return Finding(True, _confidence((share - rule.share) / (1 - rule.share), seen / LEAST_TILES), share)
+    if is_page:
+        return Finding(False, 1 - share / 2, share, reason="pages whose content differs")
+    top, bottom, left, right = best_box(tiles.agree + (-PENALTY) * tiles.differ)
+    box = (slice(top, bottom), slice(left, right))
+    inside = tiles.agree[box]
+    count, bad = int(inside.sum()), int(tiles.differ[box].sum())
+    cover = inside.size / max(int(tiles.inside.sum()), 1)
+    if (
+        count >= LEAST_IN_BOX
+        and int((inside & ~ground[box]).sum()) >= LEAST_OFF_GROUND
+        and bad <= MOST_BAD * (count + bad)
+        and float(np.median(tiles.correlation[box][both[box]])) >= MEDIAN_IN_BOX
+        and cover * max(shares) >= LEAST_COVER
+        and min(cover, count / (agree + differ)) >= LEAST_OF_FRAME
+    ):
+        return Finding(True, _confidence(share, count / LEAST_IN_BOX), share, overlaid=True)
+    return Finding(False, 1 - share / 2, share, reason="the content differs")
+
+
+def best_box(gain: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """The rectangle with the largest sum: top, bottom, left, right, as slices take them.
+
+    Kadane's scan along the columns, for all pairs of rows at once: O(rows² columns).
+    """
+    rows, columns = gain.shape
+    sums = np.vstack([np.zeros(columns), np.cumsum(gain, axis=0)])
+    tops, bottoms = np.triu_indices(rows + 1, 1)
+    strips = sums[bottoms] - sums[tops]
+    run = np.zeros(len(tops))
+    start = np.zeros(len(tops), np.intp)
+    best = np.full(len(tops), -np.inf)
+    span = np.zeros((len(tops), 2), np.intp)
+    for column in range(columns):
+        fresh = run <= 0
+        start[fresh] = column
+        run = np.where(fresh, 0, run) + strips[:, column]
+        better = run > best
+        best[better] = run[better]
+        span[better, 0] = start[better]
+        span[better, 1] = column + 1
+    k = int(best.argmax())
+    return int(tops[k]), int(bottoms[k]), int(span[k, 0]), int(span[k, 1])
+
+
+def _areas(tiles: Bools) -> int:
+    """How many of 4 x 4 areas hold at least one of the tiles."""
+    y, x = np.nonzero(tiles)
+    return len(np.unique(y * 4 // tiles.shape[0] * 4 + x * 4 // tiles.shape[1]))
+
+
+def _confidence(margin: float, plenty: float) -> float:
+    """From 0.5, where a rule is barely met, towards 1. margin: 0..1; plenty: how many times the tiles needed."""
+    return 0.5 + 0.3 * margin + 0.2 * min(1.0, plenty / 5)

@@ -1,0 +1,244 @@
+"""The tile test: two pictures in one frame, compared tile by tile under a map.
+
+What two pictures of one template have in common makes the map; what they differ in are the tiles that disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup.verify import maps
+from tbhdup.verify.view import SIDE, TEXTURE, View
+
+CELL = 8  # pixels of the frame; a tile is 2 x 2 cells, tiles start at every cell
+AGREE = 0.7  # correlation above which two textured tiles show the same
+DIFFER = 0.5  # correlation below which a textured tile disagrees with a flat one
+SMOOTH = 1.0  # sigma of the blur that both pictures get first, pixels
+FINE = 1.5  # sigma that parts fine detail from coarse, pixels
+SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # pixels that a map may err by
+BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until both pictures are equally sharp
+AT_ONCE = 0.95  # correlation at which a tile needs neither shift nor blur
+NEARLY = 0.98  # share of the tiles
+MOST_GAIN = 4.0  # of one picture's contrast to the other's
+LEAST_TO_REFINE = 40  # agreeing tiles
+SHARPER = 1.15  # a share of fine detail larger by this factor is worth a blur
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Two pictures warped into one frame, over the part that both show.
+
+    a, b      (h, w) float32 luminance, 0..255; sides are multiples of CELL
+    inside    (h, w) uint8: 1 where both pictures have a pixel
+    to_a      map from the frame's unit square to a's
+    """
+
+    a: Floats
+    b: Floats
+    inside: NDArray[np.uint8]
+    to_a: maps.Map
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """What the tiles of a frame say.
+
+    correlation  (rows, columns) float32, -1..1: of the tile's luminance in a and in b
+    drift        (rows, columns, 2) int8: the shift of b, x and y in pixels, at which it is largest
+    textured_a   (rows, columns) bool: there is something to see in a's tile; textured_b: in b's
+    inside       (rows, columns) bool: the tile lies wholly inside both pictures
+    blur         sigma of the blur that made a as soft as b, frame pixels; negative: b as soft as a
+    """
+
+    correlation: Floats
+    drift: NDArray[np.int8]
+    textured_a: Bools
+    textured_b: Bools
+    inside: Bools
+    blur: float
+
+    @property
+    def both(self) -> Bools:
+        """Tiles with something to see in both pictures."""
+        return self.inside & self.textured_a & self.textured_b
+
+    @property
+    def agree(self) -> Bools:
+        """Tiles that show the same in both."""
+        return self.both & (self.correlation > AGREE)
+
+    @property
+    def differ(self) -> Bools:
+        """Tiles that show different things."""
+        either = self.inside & (self.textured_a | self.textured_b)
+        return (self.both & (self.correlation <= AGREE)) | (either & (self.correlation < DIFFER))
+
+
+def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
+    """Both pictures in the frame of a, cut to the part that b shows too; None: there is next to no such part.
+
+    m: map from a to b. The frame's long side is SIDE pixels.
+    """
+    shown = maps.overlap(np.linalg.inv(m))
+    if len(shown) < 3:
+        return None
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    extent = (high - low) * a.shape
+    width, height = (CELL * round(float(e)) for e in extent * (SIDE / CELL / extent.max()))
+    if min(width, height) < 4 * CELL:
+        return None
+    to_a = np.array([[high[0] - low[0], 0, low[0]], [0, high[1] - low[1], low[1]], [0, 0, 1]])
+    from_pixels = np.linalg.inv(maps.to_pixels((width, height)))
+    warped = [
+        cv2.warpPerspective(
+            view.grey,
+            maps.to_pixels(view.shape) @ to_view @ from_pixels,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for view, to_view in ((a, to_a), (b, m @ to_a))
+    ]
+    inside = np.zeros((height, width), np.uint8)
+    corners = maps.apply(np.linalg.inv(to_a), shown) * (width, height) - 0.5
+    cv2.fillConvexPoly(inside, np.round(corners).astype(np.int32), 1)
+    return Frame(warped[0], warped[1], inside, to_a)
+
+
+def compare(frame: Frame, negative: bool) -> Tiles:
+    """Correlate the tiles, each at its best shift by at most a pixel, both pictures equally sharp; `negative`: of b's negative."""
+    a, b = (cv2.GaussianBlur(x - np.float32(128), (0, 0), SMOOTH) for x in (frame.a, frame.b))
+    b = -b if negative else b
+    inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
+    mean_a, mean_b, var_a, var_b = *_moments(a), *_moments(b)
+    seen = inside & (var_a > TEXTURE**2 / 4) & (var_b > TEXTURE**2 / 4)
+    a, b, blur = _equally_sharp(a, b, seen)
+    (mean_a, var_a), (mean_b, var_b) = _moments(a), _moments(b)
+    correlation = (_tile_means(a * b) - mean_a * mean_b) / np.sqrt(np.maximum(var_a * var_b, 1e-3))
+    around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    for dy, dx in SHIFTS:
+        moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
+        mean, var = _moments(moved)
+        shifted = (_tile_means(a * moved) - mean_a * mean) / np.sqrt(np.maximum(var_a * var, 1e-3))
+        correlation = np.maximum(correlation, shifted)
+    alike = inside & (correlation > AGREE) & (var_a > 1)
+    gain = float(np.sqrt(np.median(var_b[alike] / var_a[alike]))) if alike.any() else 1.0
+    gain = min(max(gain, 1 / 4), 4)
+    return Tiles(
+        correlation=correlation,
+        textured_a=var_a > (TEXTURE * min(1, 1 / gain)) ** 2,
+        textured_b=var_b > (TEXTURE * min(1, gain)) ** 2,
+        inside=inside,
+        blur=blur,
+        gain=gain,
+    )
+
+
+def reduced(frame: Frame, factor: float) -> Frame:
+    """The frame, smaller by about this factor: for pictures that have no detail at its full size."""
+    height, width = (max(4, round(n / CELL / factor)) * CELL for n in frame.a.shape)
+    small = [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in (frame.a, frame.b)]
+    inside = cv2.resize(frame.inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
+    return Frame(small[0], small[1], inside.astype(np.uint8), frame.to_a)
+
+
+def compare(frame: Frame, negative: bool) -> Tiles:
+    """Correlate the tiles of a with those of b, or of its negative.
+
+    Unless nearly all tiles correlate at once, both pictures are made equally sharp first, and each tile takes the best
+    of the shifts by one pixel.
+    """
+    a, b = (cv2.GaussianBlur(x - np.float32(128), (0, 0), SMOOTH) for x in (frame.a, frame.b))
+    b = -b if negative else b
+    inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
+    mean_a, var_a = _moments(a)
+    mean_b, var_b = _moments(b)
+    correlation = _correlate(a, mean_a, var_a, b, mean_b, var_b)
+    drift = np.zeros((*correlation.shape, 2), np.int8)
+    seen = inside & (var_a > TEXTURE**2 / 4) & (var_b > TEXTURE**2 / 4)
+    blur = 0.0
+    if seen.any() and float((correlation[seen] > AT_ONCE).mean()) < NEARLY:
+        a, b, blur = _equally_sharp(a, b, seen)
+        mean_a, var_a = _moments(a)
+        mean_b, var_b = _moments(b)
+        correlation = _correlate(a, mean_a, var_a, b, mean_b, var_b)
+        around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        for dy, dx in SHIFTS:
+            moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
+            shifted = _correlate(a, mean_a, var_a, moved, *_moments(moved))
+            better = shifted > correlation
+            correlation = np.where(better, shifted, correlation)
+            drift[better] = (dx, dy)
+    alike = inside & (correlation > AGREE) & (var_a > 1)
+    gain = float(np.sqrt(np.median(var_b[alike] / var_a[alike]))) if alike.any() else 1.0
+    gain = min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
+    return Tiles(
+        correlation=correlation,
+        drift=drift,
+        textured_a=var_a > (TEXTURE * min(1, 1 / gain)) ** 2,
+        textured_b=var_b > (TEXTURE * min(1, gain)) ** 2,
+        inside=inside,
+        blur=blur,
+    )
+
+
+def _correlate(a: Floats, mean_a: Floats, var_a: Floats, b: Floats, mean_b: Floats, var_b: Floats) -> Floats:
+    return np.asarray((_tile_means(a * b) - mean_a * mean_b) / np.sqrt(np.maximum(var_a * var_b, 1e-3)))
+
+
+def refine(tiles: Tiles, frame: Frame, m: maps.Map) -> maps.Map:
+    """The map from a to b, corrected by the homography that fits the drift of the tiles that agree."""
+    rows, columns = np.nonzero(tiles.agree)
+    if len(rows) < LEAST_TO_REFINE:
+        return m
+    centres = np.stack([columns + 1, rows + 1], axis=1) * float(CELL) - 0.5
+    moved = centres + tiles.drift[rows, columns]
+    pixels = maps.to_pixels((frame.a.shape[1], frame.a.shape[0]))
+    correction = np.linalg.inv(pixels) @ maps.direct_homography(centres, moved) @ pixels
+    return np.asarray(m @ frame.to_a @ correction @ np.linalg.inv(frame.to_a))
+
+
+def on_ground(frame: Frame, level: float) -> Bools:
+    """(rows, columns) tiles of which at least half is within 4 grey levels of the background of a."""
+    return np.asarray(_tile_means((np.abs(frame.a - np.float32(level)) <= 4).astype(np.float32)) >= 0.5)
+
+
+def _tile_means(x: NDArray[np.float32]) -> Floats:
+    """Mean of every tile: (h, w) -> (h / CELL - 1, w / CELL - 1)."""
+    cells = cv2.resize(x, (x.shape[1] // CELL, x.shape[0] // CELL), interpolation=cv2.INTER_AREA)
+    return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of every tile."""
+    mean = _tile_means(x)
+    return mean, np.maximum(_tile_means(x * x) - mean * mean, 0)
+
+
+def _fineness(x: Floats, seen: Bools) -> float:
+    """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
+    fine = x - cv2.GaussianBlur(x, (0, 0), FINE)
+    shares = _tile_means(fine * fine)[seen] / np.maximum(_moments(x)[1][seen], 1e-3)
+    return float(np.sqrt(np.median(shares)))
+
+
+def _equally_sharp(a: Floats, b: Floats, seen: Bools) -> tuple[Floats, Floats, float]:
+    """Blur the sharper of two pictures until it is as soft as the other; the sigma is negative when b was blurred."""
+    if not seen.any():
+        return a, b, 0.0
+    fine_a, fine_b = _fineness(a, seen), _fineness(b, seen)
+    sharp, aim, sign = (a, fine_b, 1.0) if fine_a > fine_b else (b, fine_a, -1.0)
+    if max(fine_a, fine_b) <= SHARPER * aim:
+        return a, b, 0.0
+    for sigma in BLURS:
+        soft = cv2.GaussianBlur(sharp, (0, 0), sigma)
+        if _fineness(soft, seen) <= aim:
+            break
+    return (soft, b, sigma) if sign > 0 else (a, soft, -sigma)

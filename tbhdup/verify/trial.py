@@ -1,0 +1,82 @@
+"""The trial of one proposed map: frame, tile test, rules, and the map refined while that helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbhdup.verify import maps
+from tbhdup.verify.propose import Proposal
+from tbhdup.verify.relation import Evidence, shares
+from tbhdup.verify.rules import Finding, judge
+from tbhdup.verify.tiles import Frame, Tiles, compare, make_frame, on_ground, reduced, refine
+from tbhdup.verify.view import View
+
+LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
+FLAT = 0.5  # share of the commonest grey that makes a picture a page
+ROUNDS = 3  # of the tile test, while the map is refined
+HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    map: maps.Map
+    tiles: Tiles
+    finding: Finding
+
+    @property
+    def merit(self) -> tuple[bool, bool, float]:
+        return self.finding.accepted, not self.finding.overlaid, self.finding.share
+
+
+def try_map(a: View, b: View, proposal: Proposal) -> tuple[Finding, Evidence | None]:
+    """What comes of one proposal; the frame is that of the picture that is shown more completely."""
+    part_a, part_b = shares(proposal.map)
+    if part_b > part_a:
+        finding, evidence = try_map(b, a, Proposal(np.linalg.inv(proposal.map), proposal.negative, proposal.inliers))
+        return finding, evidence.turned() if evidence else None
+    best = _best_trial(a, b, proposal)
+    if best is None:
+        return Finding(False, 0.7, reason="they share a part only"), None
+    if not best.finding.accepted:
+        return best.finding, None
+    agreement = float(np.median(best.tiles.correlation[best.tiles.both]))
+    overlaid, blur = best.finding.overlaid, best.tiles.blur
+    return best.finding, Evidence(best.map, proposal.negative, proposal.inliers, agreement, overlaid, blur)
+
+
+def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
+    best: _Trial | None = None
+    m = proposal.map
+    for _ in range(ROUNDS):
+        frame = make_frame(a, b, m) if maps.is_sane(m) and max(shares(m)) >= LEAST_WHOLE else None
+        if frame is None:
+            break
+        trial = _trial(a, frame, m, proposal.negative)
+        if not trial.finding.accepted and (a.block or b.block):
+            coarse = _trial(a, reduced(frame, _blocks(a, b, frame, m) / 2), m, proposal.negative)
+            if coarse.finding.accepted and not coarse.finding.overlaid:
+                return coarse
+        if best is None or trial.merit > best.merit:
+            best = trial
+        plain = trial.finding.accepted and not trial.finding.overlaid
+        if plain or trial.finding.share < HOPE or proposal.inliers == 0:
+            break
+        m = refine(trial.tiles, frame, m)
+    return best
+
+
+def _trial(a: View, frame: Frame, m: maps.Map, negative: bool) -> _Trial:
+    tiles = compare(frame, negative)
+    level, taken = a.ground
+    return _Trial(m, tiles, judge(tiles, on_ground(frame, level), taken > FLAT, shares(m)))
+
+
+def _blocks(a: View, b: View, frame: Frame, m: maps.Map) -> float:
+    """Side of the larger blocks of two pictures of which one is pixelated, pixels of the frame."""
+    height, width = frame.a.shape
+    scale_a = np.sqrt(width * height / (abs(np.linalg.det(frame.to_a)) * a.shape[0] * a.shape[1]))
+    slope = maps.linearised(m, np.array([0.5, 0.5]))[:2, :2]
+    growth = np.sqrt(abs(np.linalg.det(slope)) * b.shape[0] * b.shape[1] / (a.shape[0] * a.shape[1]))
+    return float(max(a.block * scale_a, b.block * scale_a / growth))

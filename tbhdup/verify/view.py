@@ -1,0 +1,159 @@
+"""What the proof needs of one picture, each part computed once, when it is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup.verify.features import Features, find_features
+
+SIDE = 384
+"""Long side of a view and of the frame in which two pictures are compared, pixels."""
+
+FEATURE_SIDE = 320
+"""Long side at which features are found, pixels: two thirds of the time at SIDE, and hardly fewer proofs."""
+
+THUMB = 64
+"""Side of the squares that the aligned test and the comparison of colours use, pixels."""
+
+TEXTURE = 4.0
+"""Grey levels of deviation that make a tile textured."""
+
+SQUARE = 16
+"""Side of the squares whose texture is counted, pixels of the view enlarged to SIDE."""
+
+BLOCKS = (3.0, 48.0)
+"""Sides of the blocks of a pixelated picture that are looked for, pixels."""
+
+ON_GRID = 0.5
+"""Share of a pixelated picture's edges that lie on its grid; other pictures have next to none on any grid."""
+
+Floats = NDArray[np.float32]
+T = TypeVar("T")
+
+
+class View:
+    """One picture, small, with what is derived from it. May be shared by threads.
+
+    image   (h, w, 3) uint8, RGB, long side <= SIDE
+    size    (width, height) of the whole picture, pixels
+    pixels  gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
+            the pixels are not confirmed to be equal.
+    """
+
+    def __init__(self, image: NDArray[np.uint8], size: tuple[int, int], pixels: Callable[[], bytes]) -> None:
+        self.image = image
+        self.size = size
+        self.pixels = pixels
+        self._lock = threading.RLock()
+        self._known: dict[Callable[[View], object], object] = {}
+
+    def _once(self, make: Callable[[View], T]) -> T:
+        with self._lock:
+            if make not in self._known:
+                self._known[make] = make(self)
+            return self._known[make]  # type: ignore[return-value]  # the key made the value
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(width, height) of the view, pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def grey(self) -> Floats:
+        """(h, w) float32 luminance, 0..255."""
+        return self._once(_grey)
+
+    @property
+    def thumb(self) -> Floats:
+        """(THUMB, THUMB) float32 luminance with mean 0 and norm 1; all 0 for a picture of one grey."""
+        return self._once(_thumb)
+
+    @property
+    def colours(self) -> Floats:
+        """(THUMB, THUMB, 3) float32, the picture squeezed into a small square."""
+        return self._once(_colours)
+
+    @property
+    def textured(self) -> NDArray[np.bool_]:
+        """(rows, columns) whether each SQUARE of the picture has texture."""
+        return self._once(_textured)
+
+    @property
+    def ground(self) -> tuple[float, float]:
+        """The commonest grey (+-4 levels) and the share of the picture that it takes."""
+        return self._once(_ground)
+
+    @property
+    def block(self) -> float:
+        """Side of the blocks of a pixelated picture, pixels of the view; 0: it is not pixelated."""
+        return self._once(_block)
+
+    @property
+    def feature_shape(self) -> tuple[int, int]:
+        """(width, height) of the picture in which features are found, pixels."""
+        factor = min(1.0, FEATURE_SIDE / max(self.shape))
+        return max(1, round(self.shape[0] * factor)), max(1, round(self.shape[1] * factor))
+
+    @property
+    def features(self) -> Features:
+        """Local features, positions in pixels of `feature_shape`."""
+        return self._once(_features)
+
+
+def _grey(view: View) -> Floats:
+    return cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def _thumb(view: View) -> Floats:
+    small = cv2.resize(view.grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    small = small - small.mean()
+    return (small / max(float(np.linalg.norm(small)), 1.0)).astype(np.float32)
+
+
+def _colours(view: View) -> Floats:
+    return cv2.resize(view.image, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _textured(view: View) -> NDArray[np.bool_]:
+    factor = SIDE / max(view.shape)
+    columns, rows = (max(1, round(n * factor / SQUARE)) for n in view.shape)
+    grey = cv2.resize(view.grey, (SQUARE * columns, SQUARE * rows), interpolation=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    mean, power = (cv2.resize(x, (columns, rows), interpolation=cv2.INTER_AREA) for x in (soft, soft * soft))
+    return np.asarray(power - mean * mean > TEXTURE**2)
+
+
+def _ground(view: View) -> tuple[float, float]:
+    counts = np.bincount(np.round(view.grey).astype(np.intp).ravel(), minlength=256)
+    near = np.convolve(counts, np.ones(9, np.intp), mode="same")
+    level = int(near.argmax())
+    return float(level), float(near[level] / view.grey.size)
+
+
+def _block(view: View) -> float:
+    """The longest period on which edges across and edges down both lie, by the Fourier transform of their strengths."""
+    sides = []
+    for axis in (0, 1):
+        edges = np.abs(np.diff(view.grey, axis=1 - axis)).mean(axis=axis)
+        if len(edges) < 2 * BLOCKS[0] or edges.sum() == 0:
+            return 0.0
+        spectrum = np.abs(np.fft.rfft(edges, 16 * SIDE)) / edges.sum()
+        frequencies = np.arange(len(spectrum)) / (16 * SIDE)
+        fits = (frequencies >= 1 / min(BLOCKS[1], len(edges) / 4)) & (frequencies <= 1 / BLOCKS[0]) & (spectrum > ON_GRID)
+        if not fits.any():
+            return 0.0
+        first = int(fits.argmax())
+        peak = first + int(spectrum[first : first + 64].argmax())
+        sides.append(1 / frequencies[peak])
+    return float(max(sides)) if max(sides) < 1.5 * min(sides) else 0.0
+
+
+def _features(view: View) -> Features:
+    small = cv2.resize(view.grey, view.feature_shape, interpolation=cv2.INTER_AREA)
+    return find_features(np.round(small).astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Its place puts the tests' own modules (corpus, drawing) on the import path."""
