@@ -42,21 +42,26 @@ class Encoder(nn.Module):
     pixels: (n, 3, side, side) uint8, RGB, channels_last for speed.
     """
 
-    mean: Tensor
-    deviation: Tensor
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, bits: int = CODE_BITS, latent: int = LATENT_SIZE) -> None:
         super().__init__()
         self.trunk = Trunk()
         self.last = ConvNorm(Trunk.width, FEATURES, 1)
         self.pool = GeM()
+        # Mean and deviation of each feature before training. Raw features share a large positive mean, along which
+        # one optimiser step would push every bit to the same side.
+        self.register_buffer("centre", torch.zeros(FEATURES))
+        self.register_buffer("spread", torch.ones(FEATURES))
         self.code = nn.Linear(FEATURES, bits)
         self.latent = nn.Linear(FEATURES, latent)
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """The features that both bottlenecks read: (n, 1280) fp32."""
         x = (pixels.float() - 127.0) / 128.0
-        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]
+        features: Tensor = self.pool(self.last(self.trunk(x)))
+        return (features - self.centre) / self.spread
 
     def heads(self, features: Tensor) -> Heads:
         """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 1 << 30  # bytes; larger files are no photographs
 
-# O_NONBLOCK: opening a FIFO must not wait for its writer. O_BINARY: Windows would change line ends.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# O_NONBLOCK: opening a FIFO must not wait for its writer.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _REASONS = {
     errno.ENOENT: Reason.VANISHED,
     errno.ENOTDIR: Reason.VANISHED,  # a folder on the way was replaced by a file
     errno.ELOOP: Reason.LOOP,
+    errno.EISDIR: Reason.NOT_A_FILE,
     errno.ENXIO: Reason.NOT_A_FILE,  # a socket
 }
 
@@ -64,7 +65,7 @@ def explain(error: OSError) -> str:
 
 
 def _read(path: bytes, expected: Entry | None) -> bytes:
-    with open(os.open(path, _FLAGS), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(path, "rb", opener=_open) as file:  # noqa: PTH123 - the path is bytes
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise Unusable(Reason.NOT_A_FILE)
@@ -78,6 +79,10 @@ def _read(path: bytes, expected: Entry | None) -> bytes:
         if len(data) != before.st_size or _state(os.fstat(file.fileno())) != _state(before):
             raise Unusable(Reason.CHANGED, "changed while it was read")
         return data
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _FLAGS)
 
 
 def _state(status: os.stat_result) -> tuple[int, int]:

@@ -1,5 +1,5 @@
 """Paths as bytes, which pathlib does not take."""
-# ruff: noqa: PTH
+# ruff: noqa: PTH117, PTH118, PTH120
 
 from __future__ import annotations
 

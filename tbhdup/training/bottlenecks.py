@@ -22,6 +22,7 @@ from torch.nn import functional
 from tbhdup.model.network import FEATURES, Heads
 
 LOGIT_LIMIT = 8.0
+MULTIPLIER_LIMIT = 10.0  # beyond it an unreachable tolerance would drown every other term
 HIDDEN = 512
 
 
@@ -73,7 +74,7 @@ class Geco:
         """Raise the multiplier while the constraint is broken, lower it while it holds."""
         assert self.average is not None
         factor = float(torch.tensor(self.rate * self.average).exp().clamp(0.9, 1.05))
-        self.multiplier = min(max(self.multiplier * factor, 1e-3), 1e3)
+        self.multiplier = min(max(self.multiplier * factor, 1e-3), MULTIPLIER_LIMIT)
 
 
 def sample_bits(logits: Tensor, noise: Tensor | None) -> Tensor:

@@ -49,7 +49,7 @@ class Config:
     vae: float = 0.3  # w_t: weight of the whole part below
     teacher: int = 128  # size of the whitened clean features that the decoder must give back
     graph_power: float = 8.0  # g of the adjacency (1 - d/M)^g
-    tolerance: float = 0.4  # GECO's kappa^2: squared error a dimension
+    tolerance: float = 0.7  # GECO's kappa^2: squared error a dimension
     geco_rate: float = 1e-2
     covariance: float = 1.0
     balance: float = 1.0

@@ -71,6 +71,15 @@ def rotation_to_signs(values: Floats, seed: int, rounds: int = 40) -> Floats:
 
 
 @torch.no_grad()
+def standardise(encoder: Encoder, features: Floats) -> Floats:
+    """Let the encoder's features start with mean 0 and deviation 1; returns the given ones so changed, (n, 1280)."""
+    centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-2
+    encoder.centre.copy_(torch.from_numpy(centre))
+    encoder.spread.copy_(torch.from_numpy(spread))
+    return np.asarray((features - centre) / spread, np.float32)
+
+
+@torch.no_grad()
 def lay_heads(encoder: Encoder, features: Floats, seed: int) -> None:
     """Start the latent as whitened principal components and the code as their ITQ signs."""
     _set(encoder.latent, *principal_axes(features, encoder.latent.out_features))

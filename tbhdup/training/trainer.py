@@ -70,7 +70,7 @@ class Trainer:
     on_step: Callable[[int, Mapping[str, float]], None]
     evaluate: Callable[[Encoder, Bottlenecks], Mapping[str, float]]
     workers: int = 1
-    evaluate_every: int = 500
+    evaluate_every: int = 250
     step: int = 0
     seconds: float = 0.0
     bottlenecks: Bottlenecks = field(init=False)

@@ -64,24 +64,31 @@ def overlap(m: Map) -> NDArray[np.float64]:
 
     Sutherland-Hodgman: the quadrilateral is clipped by one side of the square after the other.
     """
-    corners = list(apply(m, SQUARE))
-    for axis, sign, limit in ((0, 1.0, 1.0), (0, -1.0, 0.0), (1, 1.0, 1.0), (1, -1.0, 0.0)):
+    corners: list[list[float]] = apply(m, SQUARE).tolist()
+    for axis, limit in ((0, 0.0), (0, 1.0), (1, 0.0), (1, 1.0)):
+        sign = 1.0 if limit == 0 else -1.0
         kept = []
-        for k, end in enumerate(corners):
-            start = corners[k - 1]
-            before, after = (sign * (limit - p[axis]) for p in (start, end))
+        for k, (x, y) in enumerate(corners):
+            u, v = corners[k - 1]
+            before, after = sign * ((u, v)[axis] - limit), sign * ((x, y)[axis] - limit)
             if (before < 0) != (after < 0):
-                kept.append(start + (end - start) * (before / (before - after)))
+                part = before / (before - after)
+                kept.append([u + (x - u) * part, v + (y - v) * part])
             if after >= 0:
-                kept.append(end)
+                kept.append([x, y])
         corners = kept
-    return np.array(corners).reshape(-1, 2)
+    return np.array(corners, np.float64).reshape(-1, 2)
 
 
 def area(corners: NDArray[np.float64]) -> float:
     """Area of a polygon with (N, 2) corners."""
-    x, y = corners[:, 0], corners[:, 1]
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+    points = corners.tolist()
+    return abs(sum(points[k - 1][0] * y - points[k - 1][1] * x for k, (x, y) in enumerate(points))) / 2
+
+
+def distance(m: Map, other: Map) -> float:
+    """How far apart two maps put the farthest of the square's corners."""
+    return float(np.linalg.norm(apply(m, SQUARE) - apply(other, SQUARE), axis=1).max())
 
 
 def linearised(m: Map, at: NDArray[np.float64]) -> Map:

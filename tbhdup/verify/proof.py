@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tbhdup.values import Relation, Verdict
+from tbhdup.verify import maps
 from tbhdup.verify.propose import Proposal, aligned, by_features
 from tbhdup.verify.relation import Evidence, describe
 from tbhdup.verify.rules import Finding
@@ -16,6 +17,7 @@ from tbhdup.verify.view import View
 VERSION = "1"
 """Changes whenever a verdict could change; verdicts are kept under it."""
 
+SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
 TRIED = 2  # proposals from features that get a trial
 SAME_LEVELS = 4.0  # grey levels by which the views of equal pixels may differ, on average: decoders take short cuts
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
@@ -39,7 +41,7 @@ def prove(a: View, b: View) -> Verdict:
         return Verdict(False, 0.5, None, "too small to compare" + doubt)
     if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
         return Verdict(False, 0.5, None, "too little detail" + doubt)
-    swapped = _rank(b) < _rank(a)
+    swapped = _is_later(a, b)
     finding, evidence = _decide(b, a) if swapped else _decide(a, b)
     if evidence is None:
         return Verdict(False, finding.confidence, None, finding.reason + doubt)
@@ -52,9 +54,11 @@ def _could_be_equal(a: View, b: View) -> bool:
     return float(np.abs(a.grey - b.grey).mean()) <= SAME_LEVELS
 
 
-def _rank(view: View) -> tuple[int, int, bytes]:
+def _is_later(a: View, b: View) -> bool:
     """An order of pictures, so that a pair is always proven in one direction."""
-    return view.size[0] * view.size[1], view.size[0], view.image.tobytes()
+    if a.size != b.size:
+        return a.size > b.size
+    return a.image.tobytes() > b.image.tobytes()
 
 
 def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
@@ -73,4 +77,6 @@ def _proposals(a: View, b: View) -> Iterator[Proposal]:
     whole = aligned(a, b)
     if whole is not None:
         yield whole
-    yield from by_features(a, b)[:TRIED]
+    for proposal in by_features(a, b)[:TRIED]:
+        if whole is None or maps.distance(proposal.map, whole.map) > SAME_MAP:
+            yield proposal

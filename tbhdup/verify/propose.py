@@ -14,6 +14,7 @@ ALIGNED = 0.6  # correlation of the thumbnails that makes the whole-frame map wo
 NEAR = 4.0  # pixels of the target's view: how far from its place an inlier may lie
 ROUGH = 0.1  # how wrong the similarity of a single match may be, as a share of the distance from that match
 LEAST = 8  # inliers that make a map worth a tile test
+PLENTY = 60  # inliers that make it needless to look for another map
 TRIED = 5  # single matches whose similarity is refined
 EARNED = 1.15  # a homography must find this many times the inliers of the affine map
 SCALES = (1 / 5, 5.0)  # of the target's lengths to the source's, in pixels of the views
@@ -68,6 +69,8 @@ def by_features(a: View, b: View) -> list[Proposal]:
             m = m @ mirror if flip else m
             if maps.is_sane(m):
                 found.append(Proposal(m, negative, inliers))
+                if inliers >= PLENTY:
+                    return [found[-1]]
     return sorted(found, key=lambda p: -p.inliers)
 
 

@@ -44,6 +44,7 @@ TONE = 8.0  # levels, mean difference per channel
 GREY = 3.0  # levels, mean difference between channels: below, a picture is grey
 BLURRED = 1.2  # sigma, frame pixels
 BUSY = 0.5  # share of the surroundings' tiles with texture that makes them a picture
+SAMPLES = 32  # of the colours, along each side
 LETTERED = 0.1  # share that makes them more than a plain margin
 
 
@@ -174,7 +175,7 @@ def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
 
 def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(N, 3) colours of both pictures at the same places of the part that both show."""
-    y, x = (np.mgrid[0:THUMB, 0:THUMB] + 0.5) / THUMB
+    y, x = (np.mgrid[0:SAMPLES, 0:SAMPLES] + 0.5) / SAMPLES
     points = np.column_stack([x.ravel(), y.ravel()])
     there = maps.apply(m, points)
     shown = ((there > 0) & (there < 1)).all(axis=1)

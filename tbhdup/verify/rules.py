@@ -28,7 +28,7 @@ class Nearly:
 PICTURE = Nearly(share=0.98, median=0.94, well=0.7)
 PAGE = Nearly(share=0.99, median=0.97, well=0.95)  # on a page a few tiles are a word, and a word is content
 
-# R2: the picture, with something laid over
+# R2: the picture, with something laid over one part of it
 LEAST_IN_BOX = 80  # agreeing tiles in the best rectangle
 LEAST_OFF_GROUND = 60  # of them not on the flat background
 PENALTY = 2.0  # of a tile that differs; one that agrees counts 1
@@ -36,6 +36,13 @@ MOST_BAD = 0.2  # of the rectangle's tiles that agree or differ
 MEDIAN_IN_BOX = 0.96
 LEAST_COVER = 0.3  # of one of the pictures
 LEAST_OF_FRAME = 0.5  # of the frame, and of all the tiles that agree or differ: in a template the content is the larger part
+# R3: the picture, with small things scattered over it
+EXACT = 0.99  # correlation that only one and the same shot has
+MANY_EXACT = 0.7  # of the agreeing tiles
+LEAST_SHARE = 0.6  # of the tiles that agree, to those that agree or differ
+LEAST_IN_AREA = 0.3  # of an area's tiles, so that the area counts as shown
+LEAST_SPEAKING = 8  # tiles that agree or differ in an area that counts, and areas that count
+AREAS_SHOWN = 0.875  # of 4 x 4 areas: a template's content leaves more of them empty
 
 Bools = NDArray[np.bool_]
 
@@ -52,39 +59,57 @@ class Finding:
 
 
 def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float]) -> Finding:
-    """Apply both rules.
+    """Apply the rules.
 
     ground: (rows, columns) tiles on the picture's flat background. is_page: that background takes most of the picture.
     shares: of the two pictures that the frame shows.
     """
     both = tiles.both
     seen = int(both.sum())
-    if seen < LEAST_TILES or _areas(both) < LEAST_AREAS:
+    if seen < LEAST_TILES or np.count_nonzero(_by_area(both)) < LEAST_AREAS:
         return Finding(False, 0.5, reason="too little detail in common")
     agree, differ = int(tiles.agree.sum()), int(tiles.differ.sum())
     share = agree / max(agree + differ, 1)
     values = tiles.correlation[both]
-    median = float(np.median(values))
     rule = PAGE if is_page else PICTURE
-    if share >= rule.share and median >= rule.median and float((values > WELL).mean()) >= rule.well:
+    if share >= rule.share and float(np.median(values)) >= rule.median and float((values > WELL).mean()) >= rule.well:
         return Finding(True, _confidence((share - rule.share) / (1 - rule.share), seen / LEAST_TILES), share)
     if is_page:
         return Finding(False, 1 - share / 2, share, reason="pages whose content differs")
-    top, bottom, left, right = best_box(tiles.agree + (-PENALTY) * tiles.differ)
+    if _is_scattered(tiles, share) or _is_beside(tiles, ground, shares):
+        return Finding(True, _confidence(share, seen / LEAST_IN_BOX), share, overlaid=True)
+    return Finding(False, 1 - share / 2, share, reason="the content differs")
+
+
+def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool:
+    """R2: one rectangle shows the picture, and what was laid over lies outside it."""
+    agree = tiles.agree
+    if agree.sum() < LEAST_IN_BOX:
+        return False
+    top, bottom, left, right = best_box(agree + (-PENALTY) * tiles.differ)
     box = (slice(top, bottom), slice(left, right))
-    inside = tiles.agree[box]
+    inside = agree[box]
     count, bad = int(inside.sum()), int(tiles.differ[box].sum())
     cover = inside.size / max(int(tiles.inside.sum()), 1)
-    if (
+    return (
         count >= LEAST_IN_BOX
         and int((inside & ~ground[box]).sum()) >= LEAST_OFF_GROUND
         and bad <= MOST_BAD * (count + bad)
-        and float(np.median(tiles.correlation[box][both[box]])) >= MEDIAN_IN_BOX
+        and float(np.median(tiles.correlation[box][tiles.both[box]])) >= MEDIAN_IN_BOX
         and cover * max(shares) >= LEAST_COVER
-        and min(cover, count / (agree + differ)) >= LEAST_OF_FRAME
-    ):
-        return Finding(True, _confidence(share, count / LEAST_IN_BOX), share, overlaid=True)
-    return Finding(False, 1 - share / 2, share, reason="the content differs")
+        and min(cover, count / int((agree | tiles.differ).sum())) >= LEAST_OF_FRAME
+    )
+
+
+def _is_scattered(tiles: Tiles, share: float) -> bool:
+    """R3: the picture shows, exactly, nearly everywhere between the things laid over."""
+    agree = tiles.agree
+    if share < LEAST_SHARE or float((tiles.correlation[agree] > EXACT).mean()) < MANY_EXACT:
+        return False
+    count, bad = _by_area(agree), _by_area(tiles.differ)
+    speaking = count + bad >= LEAST_SPEAKING
+    shown = count >= LEAST_IN_AREA * (count + bad)
+    return bool(speaking.sum() >= LEAST_SPEAKING and shown[speaking].mean() >= AREAS_SHOWN)
 
 
 def best_box(gain: NDArray[np.float64]) -> tuple[int, int, int, int]:
@@ -112,10 +137,11 @@ def best_box(gain: NDArray[np.float64]) -> tuple[int, int, int, int]:
     return int(tops[k]), int(bottoms[k]), int(span[k, 0]), int(span[k, 1])
 
 
-def _areas(tiles: Bools) -> int:
-    """How many of 4 x 4 areas hold at least one of the tiles."""
-    y, x = np.nonzero(tiles)
-    return len(np.unique(y * 4 // tiles.shape[0] * 4 + x * 4 // tiles.shape[1]))
+def _by_area(tiles: Bools) -> NDArray[np.intp]:
+    """(16,) how many of the tiles lie in each of 4 x 4 areas."""
+    rows, columns = (np.arange(n) * 4 // n for n in tiles.shape)
+    areas = rows[:, None] * 4 + columns[None, :]
+    return np.bincount(areas[tiles], minlength=16)
 
 
 def _confidence(margin: float, plenty: float) -> float:

@@ -23,6 +23,7 @@ SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)) 
 BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until both pictures are equally sharp
 AT_ONCE = 0.95  # correlation at which a tile needs neither shift nor blur
 NEARLY = 0.98  # share of the tiles
+HOPE = 0.15  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
 MOST_GAIN = 4.0  # of one picture's contrast to the other's
 LEAST_TO_REFINE = 40  # agreeing tiles
 SHARPER = 1.15  # a share of fine detail larger by this factor is worth a blur
@@ -164,7 +165,8 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     drift = np.zeros((*correlation.shape, 2), np.int8)
     seen = inside & (var_a > TEXTURE**2 / 4) & (var_b > TEXTURE**2 / 4)
     blur = 0.0
-    if seen.any() and float((correlation[seen] > AT_ONCE).mean()) < NEARLY:
+    at_once = float((correlation[seen] > AT_ONCE).mean()) if seen.any() else 1.0
+    if at_once < NEARLY and float((correlation[seen] > DIFFER).mean()) >= HOPE:
         a, b, blur = _equally_sharp(a, b, seen)
         mean_a, var_a = _moments(a)
         mean_b, var_b = _moments(b)

@@ -1,0 +1,127 @@
+"""From folders of photographs to a weights file: set up a run, train it or go on with it, export what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional
+
+from tbhdup import calibration
+from tbhdup.errors import UsageError
+from tbhdup.model.encoding import pack_codes, quantise_latents
+from tbhdup.model.network import Encoder
+from tbhdup.model.record import Preprocessing, Record, file_digest, write_record
+from tbhdup.training.config import Config
+from tbhdup.training.diagnostics import HeldOut, strong_views
+from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes, standardise
+from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
+from tbhdup.training.trainer import CHECKPOINT, Trainer, encode_clean
+
+WATCHED = 1500  # held-out photographs that the running diagnostics look at
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to."""
+
+    complete: bool
+    step: int
+    weights: Path | None  # None: not complete, go on with the same command
+
+
+def train(
+    folders: Sequence[Path],
+    config: Config,
+    out: Path,
+    *,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    on_step: Callable[[int, Mapping[str, float]], None] = lambda step, numbers: None,
+    on_skip: Callable[[bytes, str], None] = lambda path, why: None,
+    stop: Callable[[], bool] = lambda: False,
+    workers: int = 1,
+) -> Outcome:
+    """Train, or go on with the run in `out`, until it is complete or `stop()` says so; then export the weights.
+
+    Raises UsageError for too few photographs or a run of another config, MissingExtra without the ImageNet weights.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    on_stage("reading the photographs")
+    training, apart = split(find_photos(folders, on_skip), config.held_out, config.seed)
+    on_stage(f"features of {len(training)} photographs by the untouched trunk")
+    encoder = Encoder(config.bits, config.latent)
+    load_imagenet(encoder, imagenet_file())
+    features = standardise(encoder, _features(encoder, training, config, out / "features.npy"))
+    if len(features) <= config.teacher:
+        raise UsageError(f"{len(features)} photographs are fewer than the teacher's {config.teacher} dimensions")
+    weight, bias = principal_axes(features, config.teacher)
+    teacher = features @ weight.T + bias
+    lay_heads(encoder, features, config.seed)
+    unit = teacher / np.linalg.norm(teacher, axis=1, keepdims=True)
+    steps = Steps(training, nearest_unrelated(unit, config.near), config)
+    on_stage(f"views of {min(WATCHED, len(apart))} held-out photographs")
+    watched = apart[:WATCHED]
+    pixels = np.concatenate(list(clean_batches(watched, config.side)))
+    untouched = encode_clean(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).features.numpy()
+    held_out = HeldOut(pixels, strong_views(watched, config), torch.from_numpy(untouched @ weight.T + bias))
+    trainer = Trainer(
+        config, out, steps, encoder, torch.from_numpy(teacher), on_step, held_out.measure, workers=workers
+    )
+    if (out / CHECKPOINT).exists():
+        trainer.resume()
+    on_stage(f"steps {trainer.step + 1} to {config.steps}")
+    if not trainer.run(stop):
+        return Outcome(False, trainer.step, None)
+    on_stage(f"calibration on {len(apart)} held-out photographs")
+    figures = held_out.measure(trainer.averaged, trainer.bottlenecks)
+    facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
+    return Outcome(True, trainer.step, export(trainer.averaged, config, apart, out, facts, figures))
+
+
+def _features(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> np.ndarray:
+    """Clean features by the untouched trunk, (n, 1280) float32; kept for a resumed run."""
+    if cache.exists():
+        features = np.load(cache)
+        if len(features) == len(paths):
+            return features  # type: ignore[no-any-return]
+    features = encode_clean(encoder, clean_batches(paths, config.side)).features.numpy()
+    np.save(cache, features)
+    return features
+
+
+def export(
+    encoder: Encoder,
+    config: Config,
+    apart: Sequence[bytes],
+    out: Path,
+    training: Mapping[str, object],
+    figures: Mapping[str, float],
+) -> Path:
+    """Fold the norms, store in fp16, calibrate on photographs that were not trained on; returns the weights file."""
+    encoder.fold()
+    path = out / f"{config.name}.safetensors"
+    temporary = path.with_suffix(".part")
+    save_file({name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}, temporary)
+    temporary.replace(path)
+    encoder.load_state_dict({name: tensor.half().float() for name, tensor in encoder.state_dict().items()})
+    heads = encode_clean(encoder, clean_batches(apart, config.side))
+    codes = pack_codes(heads.logits.numpy())
+    latents = quantise_latents(functional.normalize(heads.latent, dim=1).numpy())
+    record = Record(
+        name=config.name,
+        digest=file_digest(path),
+        preprocessing=Preprocessing(side=config.side),
+        bits=config.bits,
+        latent=config.latent,
+        calibration=calibration.count(codes, latents),
+        training=training,
+        figures={name: round(value, 5) for name, value in figures.items()},
+        licence="Apache-2.0",
+        path=path,
+    )
+    write_record(record)
+    return path
