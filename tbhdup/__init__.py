@@ -1,0 +1,52 @@
+"""Find duplicate and near-duplicate images: `scan`, `similar` and `compare`, as the command line has them.
+
+    import tbhdup
+    report = tbhdup.scan(["photos"])
+    for group in report.groups:
+        print(group.kind, [member.path for member in group.members])
+
+Importing this module loads neither torch nor numpy; the first call does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tbhdup.api import compare, report, scan, similar
+    from tbhdup.pipeline.scan import Options
+    from tbhdup.store import Store
+    from tbhdup.values import Group, Kind, Match, Member, Progress, Report, Skip
+
+_HOMES = {
+    "compare": "tbhdup.api",
+    "report": "tbhdup.api",
+    "scan": "tbhdup.api",
+    "similar": "tbhdup.api",
+    "Options": "tbhdup.pipeline.scan",
+    "Store": "tbhdup.store",
+    **dict.fromkeys(("Group", "Kind", "Match", "Member", "Progress", "Report", "Skip"), "tbhdup.values"),
+}
+
+__all__ = [
+    "Group",
+    "Kind",
+    "Match",
+    "Member",
+    "Options",
+    "Progress",
+    "Report",
+    "Skip",
+    "Store",
+    "compare",
+    "report",
+    "scan",
+    "similar",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tbhdup' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

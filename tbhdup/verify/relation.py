@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tbhdup.values import Relation
 from tbhdup.verify import maps
-from tbhdup.verify.view import THUMB, View
+from tbhdup.verify.view import View, commonest
 
 RELATIONS = (
     "identical pixels",
@@ -42,8 +42,9 @@ WHOLE = 0.97  # share of a picture that counts as all of it
 MARGIN = 0.02  # of a side
 TONE = 8.0  # levels, mean difference per channel
 GREY = 3.0  # levels, mean difference between channels: below, a picture is grey
-BLURRED = 1.2  # sigma, frame pixels
-BUSY = 0.5  # share of the surroundings' tiles with texture that makes them a picture
+BLURRED = 0.8  # sigma, pixels of the view
+BUSY = 0.3  # share of the surroundings' squares with texture that makes them a picture,
+PLAIN = 0.3  # unless one grey takes so much of them
 SAMPLES = 32  # of the colours, along each side
 LETTERED = 0.1  # share that makes them more than a plain margin
 
@@ -57,7 +58,7 @@ class Evidence:
     inliers     features that agree with the map
     agreement   median correlation of the tiles that both pictures have texture in
     overlaid    something lies over one of the two
-    softened    sigma of the blur that made a as soft as b, frame pixels; negative: b as soft as a
+    softened    sigma of the blur that made a as soft as b, in pixels of b's view; negative: b as soft as a, of a's view
     """
 
     map: maps.Map
@@ -139,24 +140,23 @@ def _surroundings(b: View, m: maps.Map) -> str:
     part = maps.overlap(m)
     low, high = part.min(axis=0), part.max(axis=0)
     sides = [low[0] > MARGIN, low[1] > MARGIN, high[0] < 1 - MARGIN, high[1] < 1 - MARGIN]
-    busy = _busy_outside(b, part)
     if sum(sides) >= 3:
         return "framed"
-    if busy >= BUSY:
+    outside = _outside(part, *b.textured.shape)
+    busy = float(b.textured[outside].mean()) if outside.any() else 0.0
+    levels = b.grey[_outside(part, *b.grey.shape)]
+    plain = commonest(levels)[1] if levels.size else 1.0
+    if busy >= BUSY and plain < PLAIN:
         return "part of a collage"
     across = (sides[0] and sides[2]) or (sides[1] and sides[3])
     return "framed" if across and busy >= LETTERED else "padded"
 
 
-def _busy_outside(b: View, part: NDArray[np.float64]) -> float:
-    """Share of b's tiles outside a polygon that have texture."""
-    textured = b.textured
-    rows, columns = textured.shape
+def _outside(part: maps.Points, rows: int, columns: int) -> NDArray[np.bool_]:
+    """(rows, columns) what lies outside a polygon of the unit square."""
     mask = np.ones((rows, columns), np.uint8)
-    corners = np.round(part * (columns, rows) - 0.5).astype(np.int32)
-    cv2.fillConvexPoly(mask, corners, 0)
-    outside = mask.astype(bool)
-    return float(textured[outside].mean()) if outside.any() else 0.0
+    cv2.fillConvexPoly(mask, np.round(part * (columns, rows) - 0.5).astype(np.int32), 0)
+    return mask.astype(bool)
 
 
 def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
@@ -181,6 +181,6 @@ def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArra
     shown = ((there > 0) & (there < 1)).all(axis=1)
     found = []
     for view, places in ((a, points[shown]), (b, there[shown])):
-        column, row = (places * THUMB).astype(np.intp).T
-        found.append(view.colours[row, column])
+        column, row = (places * view.shape).astype(np.intp).T
+        found.append(view.colours[row, column].astype(np.float64))
     return found[0], found[1]

@@ -21,7 +21,7 @@ SMOOTH = 1.0  # sigma of the blur that both pictures get first, pixels
 FINE = 1.5  # sigma that parts fine detail from coarse, pixels
 SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # pixels that a map may err by
 BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until both pictures are equally sharp
-AT_ONCE = 0.95  # correlation at which a tile needs neither shift nor blur
+AT_ONCE = 0.9  # correlation at which a tile needs neither shift nor blur
 NEARLY = 0.98  # share of the tiles
 HOPE = 0.15  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
 MOST_GAIN = 4.0  # of one picture's contrast to the other's
@@ -114,85 +114,66 @@ def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
 
 
 def compare(frame: Frame, negative: bool) -> Tiles:
-    """Correlate the tiles, each at its best shift by at most a pixel, both pictures equally sharp; `negative`: of b's negative."""
-    a, b = (cv2.GaussianBlur(x - np.float32(128), (0, 0), SMOOTH) for x in (frame.a, frame.b))
-    b = -b if negative else b
-    inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
-    mean_a, mean_b, var_a, var_b = *_moments(a), *_moments(b)
-    seen = inside & (var_a > TEXTURE**2 / 4) & (var_b > TEXTURE**2 / 4)
-    a, b, blur = _equally_sharp(a, b, seen)
-    (mean_a, var_a), (mean_b, var_b) = _moments(a), _moments(b)
-    correlation = (_tile_means(a * b) - mean_a * mean_b) / np.sqrt(np.maximum(var_a * var_b, 1e-3))
-    around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    for dy, dx in SHIFTS:
-        moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
-        mean, var = _moments(moved)
-        shifted = (_tile_means(a * moved) - mean_a * mean) / np.sqrt(np.maximum(var_a * var, 1e-3))
-        correlation = np.maximum(correlation, shifted)
-    alike = inside & (correlation > AGREE) & (var_a > 1)
-    gain = float(np.sqrt(np.median(var_b[alike] / var_a[alike]))) if alike.any() else 1.0
-    gain = min(max(gain, 1 / 4), 4)
-    return Tiles(
-        correlation=correlation,
-        textured_a=var_a > (TEXTURE * min(1, 1 / gain)) ** 2,
-        textured_b=var_b > (TEXTURE * min(1, gain)) ** 2,
-        inside=inside,
-        blur=blur,
-        gain=gain,
-    )
-
-
-def reduced(frame: Frame, factor: float) -> Frame:
-    """The frame, smaller by about this factor: for pictures that have no detail at its full size."""
-    height, width = (max(4, round(n / CELL / factor)) * CELL for n in frame.a.shape)
-    small = [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in (frame.a, frame.b)]
-    inside = cv2.resize(frame.inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
-    return Frame(small[0], small[1], inside.astype(np.uint8), frame.to_a)
-
-
-def compare(frame: Frame, negative: bool) -> Tiles:
     """Correlate the tiles of a with those of b, or of its negative.
 
-    Unless nearly all tiles correlate at once, both pictures are made equally sharp first, and each tile takes the best
-    of the shifts by one pixel.
+    Only as much is done as is needed until nearly all tiles correlate: first both pictures are made equally sharp,
+    then each tile takes the best of the shifts by one pixel.
     """
-    a, b = (cv2.GaussianBlur(x - np.float32(128), (0, 0), SMOOTH) for x in (frame.a, frame.b))
+    a, b = (cv2.GaussianBlur(x - np.float32(128), (5, 5), SMOOTH) for x in (frame.a, frame.b))
     b = -b if negative else b
     inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
-    mean_a, var_a = _moments(a)
-    mean_b, var_b = _moments(b)
-    correlation = _correlate(a, mean_a, var_a, b, mean_b, var_b)
+    left, right = _Moments.of(a), _Moments.of(b)
+    correlation = _correlate(left, right)
     drift = np.zeros((*correlation.shape, 2), np.int8)
-    seen = inside & (var_a > TEXTURE**2 / 4) & (var_b > TEXTURE**2 / 4)
+    seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
     blur = 0.0
-    at_once = float((correlation[seen] > AT_ONCE).mean()) if seen.any() else 1.0
-    if at_once < NEARLY and float((correlation[seen] > DIFFER).mean()) >= HOPE:
+    if HOPE <= _share(correlation[seen] > DIFFER) and _share(correlation[seen] > AT_ONCE) < NEARLY:
         a, b, blur = _equally_sharp(a, b, seen)
-        mean_a, var_a = _moments(a)
-        mean_b, var_b = _moments(b)
-        correlation = _correlate(a, mean_a, var_a, b, mean_b, var_b)
-        around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-        for dy, dx in SHIFTS:
-            moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
-            shifted = _correlate(a, mean_a, var_a, moved, *_moments(moved))
-            better = shifted > correlation
-            correlation = np.where(better, shifted, correlation)
-            drift[better] = (dx, dy)
-    alike = inside & (correlation > AGREE) & (var_a > 1)
-    gain = float(np.sqrt(np.median(var_b[alike] / var_a[alike]))) if alike.any() else 1.0
+        if blur:
+            left, right = _Moments.of(a), _Moments.of(b)
+            correlation = _correlate(left, right)
+        if _share(correlation[seen] > AT_ONCE) < NEARLY:
+            around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+            for dy, dx in SHIFTS:
+                moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
+                shifted = _correlate(left, _Moments.of(moved))
+                better = shifted > correlation
+                correlation = np.where(better, shifted, correlation)
+                drift[better] = (dx, dy)
+    alike = inside & (correlation > AGREE) & (left.variance > 1)
+    gain = float(np.sqrt(np.median(right.variance[alike] / left.variance[alike]))) if alike.any() else 1.0
     gain = min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
     return Tiles(
         correlation=correlation,
         drift=drift,
-        textured_a=var_a > (TEXTURE * min(1, 1 / gain)) ** 2,
-        textured_b=var_b > (TEXTURE * min(1, gain)) ** 2,
+        textured_a=left.variance > (TEXTURE * min(1, 1 / gain)) ** 2,
+        textured_b=right.variance > (TEXTURE * min(1, gain)) ** 2,
         inside=inside,
         blur=blur,
     )
 
 
-def _correlate(a: Floats, mean_a: Floats, var_a: Floats, b: Floats, mean_b: Floats, var_b: Floats) -> Floats:
-    return np.asarray((_tile_means(a * b) - mean_a * mean_b) / np.sqrt(np.maximum(var_a * var_b, 1e-3)))
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """A picture with the mean and the variance of each of its tiles."""
+
+    picture: Floats
+    mean: Floats
+    variance: Floats
+
+    @staticmethod
+    def of(picture: Floats) -> _Moments:
+        mean = _tile_means(picture)
+        return _Moments(picture, mean, np.maximum(_tile_means(picture * picture) - mean * mean, 0))
+
+
+def _correlate(a: _Moments, b: _Moments) -> Floats:
+    together = _tile_means(a.picture * b.picture) - a.mean * b.mean
+    return np.asarray(together / np.sqrt(np.maximum(a.variance * b.variance, 1e-3)))
+
+
+def _share(flags: Bools) -> float:
+    return np.count_nonzero(flags) / flags.size if flags.size else 1.0
 
 
 def refine(tiles: Tiles, frame: Frame, m: maps.Map) -> maps.Map:
@@ -218,16 +199,10 @@ def _tile_means(x: NDArray[np.float32]) -> Floats:
     return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
 
 
-def _moments(x: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of every tile."""
-    mean = _tile_means(x)
-    return mean, np.maximum(_tile_means(x * x) - mean * mean, 0)
-
-
 def _fineness(x: Floats, seen: Bools) -> float:
     """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
     fine = x - cv2.GaussianBlur(x, (0, 0), FINE)
-    shares = _tile_means(fine * fine)[seen] / np.maximum(_moments(x)[1][seen], 1e-3)
+    shares = _tile_means(fine * fine)[seen] / np.maximum(_Moments.of(x).variance[seen], 1e-3)
     return float(np.sqrt(np.median(shares)))
 
 

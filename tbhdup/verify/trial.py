@@ -24,6 +24,7 @@ class _Trial:
     map: maps.Map
     tiles: Tiles
     finding: Finding
+    softened: float  # as Evidence has it
 
     @property
     def merit(self) -> tuple[bool, bool, float]:
@@ -42,8 +43,9 @@ def try_map(a: View, b: View, proposal: Proposal) -> tuple[Finding, Evidence | N
     if not best.finding.accepted:
         return best.finding, None
     agreement = float(np.median(best.tiles.correlation[best.tiles.both]))
-    overlaid, blur = best.finding.overlaid, best.tiles.blur
-    return best.finding, Evidence(best.map, proposal.negative, proposal.inliers, agreement, overlaid, blur)
+    return best.finding, Evidence(
+        best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, best.softened
+    )
 
 
 def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
@@ -53,9 +55,10 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
         frame = make_frame(a, b, m) if maps.is_sane(m) and max(shares(m)) >= LEAST_WHOLE else None
         if frame is None:
             break
-        trial = _trial(a, frame, m, proposal.negative)
+        trial = _trial(a, b, frame, m, proposal.negative)
         if not trial.finding.accepted and (a.block or b.block):
-            coarse = _trial(a, reduced(frame, _blocks(a, b, frame, m) / 2), m, proposal.negative)
+            blocks = np.array([a.block, b.block]) * _scales(a, b, frame, m)
+            coarse = _trial(a, b, reduced(frame, blocks.max() / 2), m, proposal.negative)
             if coarse.finding.accepted and not coarse.finding.overlaid:
                 return coarse
         if best is None or trial.merit > best.merit:
@@ -67,16 +70,18 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
     return best
 
 
-def _trial(a: View, frame: Frame, m: maps.Map, negative: bool) -> _Trial:
+def _trial(a: View, b: View, frame: Frame, m: maps.Map, negative: bool) -> _Trial:
     tiles = compare(frame, negative)
     level, taken = a.ground
-    return _Trial(m, tiles, judge(tiles, on_ground(frame, level), taken > FLAT, shares(m)))
+    finding = judge(tiles, on_ground(frame, level), taken > FLAT, shares(m))
+    scale_a, scale_b = _scales(a, b, frame, m)
+    return _Trial(m, tiles, finding, tiles.blur / (scale_b if tiles.blur > 0 else scale_a))
 
 
-def _blocks(a: View, b: View, frame: Frame, m: maps.Map) -> float:
-    """Side of the larger blocks of two pictures of which one is pixelated, pixels of the frame."""
+def _scales(a: View, b: View, frame: Frame, m: maps.Map) -> tuple[float, float]:
+    """How many pixels of the frame a pixel of a is long, and one of b."""
     height, width = frame.a.shape
-    scale_a = np.sqrt(width * height / (abs(np.linalg.det(frame.to_a)) * a.shape[0] * a.shape[1]))
+    on_a = width * height / (abs(np.linalg.det(frame.to_a)) * a.shape[0] * a.shape[1])
     slope = maps.linearised(m, np.array([0.5, 0.5]))[:2, :2]
-    growth = np.sqrt(abs(np.linalg.det(slope)) * b.shape[0] * b.shape[1] / (a.shape[0] * a.shape[1]))
-    return float(max(a.block * scale_a, b.block * scale_a / growth))
+    growth = abs(np.linalg.det(slope)) * b.shape[0] * b.shape[1] / (a.shape[0] * a.shape[1])
+    return float(np.sqrt(on_a)), float(np.sqrt(on_a / growth))

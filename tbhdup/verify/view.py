@@ -19,7 +19,7 @@ FEATURE_SIDE = 320
 """Long side at which features are found, pixels: two thirds of the time at SIDE, and hardly fewer proofs."""
 
 THUMB = 64
-"""Side of the squares that the aligned test and the comparison of colours use, pixels."""
+"""Side of the squares that the aligned test compares, pixels."""
 
 TEXTURE = 4.0
 """Grey levels of deviation that make a tile textured."""
@@ -75,8 +75,8 @@ class View:
         return self._once(_thumb)
 
     @property
-    def colours(self) -> Floats:
-        """(THUMB, THUMB, 3) float32, the picture squeezed into a small square."""
+    def colours(self) -> NDArray[np.uint8]:
+        """(h, w, 3) the picture, softened."""
         return self._once(_colours)
 
     @property
@@ -116,8 +116,8 @@ def _thumb(view: View) -> Floats:
     return (small / max(float(np.linalg.norm(small)), 1.0)).astype(np.float32)
 
 
-def _colours(view: View) -> Floats:
-    return cv2.resize(view.image, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
+def _colours(view: View) -> NDArray[np.uint8]:
+    return cv2.blur(view.image, (5, 5))
 
 
 def _textured(view: View) -> NDArray[np.bool_]:
@@ -129,11 +129,16 @@ def _textured(view: View) -> NDArray[np.bool_]:
     return np.asarray(power - mean * mean > TEXTURE**2)
 
 
-def _ground(view: View) -> tuple[float, float]:
-    counts = np.bincount(np.round(view.grey).astype(np.intp).ravel(), minlength=256)
+def commonest(grey: Floats) -> tuple[float, float]:
+    """The commonest grey (+-4 levels) of some pixels, and the share of them that it takes."""
+    counts = np.bincount(np.round(grey).astype(np.uint8).ravel(), minlength=256)
     near = np.convolve(counts, np.ones(9, np.intp), mode="same")
     level = int(near.argmax())
-    return float(level), float(near[level] / view.grey.size)
+    return float(level), float(near[level] / grey.size)
+
+
+def _ground(view: View) -> tuple[float, float]:
+    return commonest(view.grey)
 
 
 def _block(view: View) -> float:

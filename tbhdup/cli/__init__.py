@@ -1,0 +1,59 @@
+"""The command line: one module a command. Each parses, calls the core, renders; the core is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from tbhdup.cli import compare, model, report, scan, similar, store, train
+from tbhdup.errors import Exit, TbhdupError
+
+app = typer.Typer(
+    name="tbhdup",
+    help="Find duplicate and near-duplicate images, and see why they are.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("scan")(scan.scan)
+app.command("similar")(similar.similar)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("train")(train.train)
+app.add_typer(store.app, name="store")
+app.add_typer(model.app, name="model")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tbhdup {version('tbhdup')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Find duplicate and near-duplicate images, and see why they are."""
+
+
+def main() -> None:
+    """Run the command line; the only place that turns failures into exit statuses."""
+    try:
+        app()
+    except TbhdupError as error:
+        print(f"tbhdup: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("tbhdup: interrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`): Python must not complain about it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.DONE)

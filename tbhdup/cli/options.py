@@ -1,0 +1,87 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tbhdup.pipeline.scan import Options
+
+
+class Verify(StrEnum):
+    """How candidates are decided."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class Device(StrEnum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TERMINAL = "terminal"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PATHS = "paths"
+
+
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", envvar="TBHDUP_STORE", help="Folder that keeps codes between scans.")
+]
+WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Weights file; the shipped one by default.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
+VerifyOption = Annotated[
+    Verify, typer.Option("--verify", help="auto: decide candidates on pixels; never: by cosine alone.")
+]
+RadiusOption = Annotated[
+    int | None, typer.Option("--radius", min=0, max=64, help="Hamming radius in bits; calibrated by default.")
+]
+CosineOption = Annotated[
+    float | None, typer.Option("--cosine", min=-1, max=1, help="Least cosine of latents; calibrated by default.")
+]
+CandidatesOption = Annotated[int, typer.Option("--candidates", min=1, help="At most so many candidates a picture.")]
+FalsePairsOption = Annotated[
+    float, typer.Option("--max-false-pairs", min=0, help="Expected false pairs that set the threshold.")
+]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="Output format; terminal on a terminal, else jsonl.")
+]
+NullOption = Annotated[bool, typer.Option("--null", "-0", help="With --format paths: end names with NUL.")]
+FailOption = Annotated[bool, typer.Option("--fail-if-found", help="Exit with 3 when duplicates are found.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 4 when a file was skipped.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def build(
+    verify: Verify,
+    radius: int | None,
+    cosine: float | None,
+    candidates: int,
+    max_false_pairs: float,
+    device: Device,
+    weights: Path | None,
+) -> Options:
+    """The core's options from the command line's."""
+    from tbhdup.pipeline.scan import Options
+
+    return Options(
+        verify=verify.value,
+        radius=radius,
+        cosine=cosine,
+        candidates=candidates,
+        max_false_pairs=max_false_pairs,
+        device=device.value,
+        weights=weights,
+    )

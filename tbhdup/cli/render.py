@@ -1,0 +1,120 @@
+"""A report on the terminal, or as bytes for scripts; progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tbhdup.cli.options import Format
+from tbhdup.errors import Exit
+from tbhdup.values import Group, OnProgress, Report
+from tbhdup.values import Progress as Step
+
+STAGES = {"list": "Listing", "encode": "Encoding", "search": "Searching", "prove": "Proving"}
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[OnProgress]:
+    """A callback that draws bars with rate and time left on stderr; on no terminal it draws nothing."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda step: None
+        return
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.fields[of]} {task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, tuple[TaskID, float]] = {}
+
+        def on_progress(step: Step) -> None:
+            if step.stage not in tasks:
+                task = bars.add_task(STAGES[step.stage], total=None, of="?", unit=step.unit, rate="")
+                tasks[step.stage] = (task, time.monotonic())
+            task, start = tasks[step.stage]
+            rate = step.done / max(time.monotonic() - start, 1e-3)
+            of = "?" if step.total is None else step.total
+            bars.update(task, completed=step.done, total=step.total, of=of, rate=f"{rate:.0f} {step.unit}/s")
+
+        yield on_progress
+
+
+def show(report: Report, form: Format | None, null: bool) -> None:
+    """Write the report to stdout."""
+    if form is None:
+        form = Format.TERMINAL if sys.stdout.isatty() else Format.JSONL
+    if form is Format.TERMINAL:
+        _draw(report)
+        return
+    from tbhdup import reports
+
+    lines = reports.paths.write(report, b"\0") if null and form is Format.PATHS else reports.WRITERS[form](report)
+    for line in lines:
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def status(report: Report, fail_if_found: bool, strict: bool) -> Exit:
+    """The exit status that a report deserves."""
+    if fail_if_found and report.groups:
+        return Exit.FOUND
+    return Exit.SKIPPED if strict and report.skips else Exit.DONE
+
+
+def printable(path: bytes) -> str:
+    """A path for people: relative where that is shorter, odd bytes and control characters made visible."""
+    here = os.path.relpath(path)
+    name = os.fsdecode(min((here, path), key=len))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the last one stays
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def _draw(report: Report) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for number, group in enumerate(report.groups, 1):
+        _draw_group(console, number, group)
+    for skip in report.skips:
+        console.print(f"[yellow]skipped[/] {escape(printable(skip.path))}  [dim]{skip.reason}: {escape(skip.detail)}[/]")
+    _draw_summary(console, report)
+
+
+def _draw_group(console: Console, number: int, group: Group) -> None:
+    console.print(f"[bold]{number}[/]  {group.kind}, {len(group.members)} files")
+    for m in group.members:
+        mark = "[green]keep[/]" if m.keep else "    "
+        facts = f"{m.width} x {m.height}, {size(m.size)}"
+        why = escape(m.relation) or ("centre" if m.path == group.centre else f"cosine {m.cosine:.3f}")
+        console.print(f"  {mark}  {escape(printable(m.path))}  [dim]{facts}[/]  [cyan]{why}[/]")
+    console.print()
+
+
+def _draw_summary(console: Console, report: Report) -> None:
+    s, t = report.summary, report.thresholds
+    console.print(
+        f"[bold]{s.groups} groups[/], {s.duplicates} files more than needed ({size(s.duplicate_bytes)}), "
+        f"among {s.files} files; {s.skipped} skipped"
+    )
+    console.print(
+        f"[dim]{s.known} known, {s.read} read, {s.decoded} decoded, {s.encoded} encoded; {s.candidates} candidates, "
+        f"{s.proven} proven, {s.recalled} recalled; {sum(s.seconds.values()):.1f} s[/]"
+    )
+    console.print(f"[dim]{report.model}, radius {t.radius}, cosine {t.cosine:.2f}, verify {t.verify}[/]")

@@ -1,0 +1,216 @@
+"""scan: folders in, groups out. report: the same from what the store holds, without reading the folders again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from tbhdup import groups
+from tbhdup.calibration import Calibration
+from tbhdup.errors import UsageError
+from tbhdup.model.record import Record, read_record
+from tbhdup.pipeline.confirm import Confirmed, confirm
+from tbhdup.pipeline.index import Encode, index
+from tbhdup.store import Store
+from tbhdup.values import (
+    Digest,
+    File,
+    Group,
+    Kind,
+    Match,
+    Member,
+    OnProgress,
+    Report,
+    Skip,
+    Summary,
+    quiet,
+)
+
+if TYPE_CHECKING:
+    from tbhdup.model.encoding import BatchEncoder
+
+VERIFY = ("auto", "never")
+IDENTICAL_BYTES = "identical bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to look. None leaves the choice to the calibration."""
+
+    verify: str = "auto"  # auto: candidates are decided on pixels; never: by cosine alone
+    radius: int | None = None
+    cosine: float | None = None
+    candidates: int = 5
+    max_false_pairs: float = 1.0
+    device: str = "auto"
+    weights: Path | None = None
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def __post_init__(self) -> None:
+        if self.verify not in VERIFY:
+            raise UsageError(f"no way to verify called {self.verify!r}: use one of {', '.join(VERIFY)}")
+        if self.radius is not None and not 0 <= self.radius <= 64:
+            raise UsageError(f"a radius of {self.radius} bits: it must lie between 0 and 64")
+
+
+def scan(
+    roots: Sequence[bytes], store: Store, options: Options | None = None, on_progress: OnProgress = quiet
+) -> Report:
+    """Bring the store up to date with the roots (absolute paths), and report what belongs together below them."""
+    options = options or Options()
+    record = read_record(options.weights)
+    clock = _Clock()
+    seen = index(
+        roots, store, record.model_id, record.preprocessing.side, _lazy_encoder(options), options.threads, on_progress
+    )
+    clock.lap("encode")
+    counts = Summary(known=seen.known, read=seen.read, decoded=seen.decoded, encoded=seen.encoded)
+    return _group(seen.files, seen.skips, counts, record, store, options, clock, on_progress)
+
+
+def report(
+    under: Sequence[bytes] | None, store: Store, options: Options | None = None, on_progress: OnProgress = quiet
+) -> Report:
+    """Report on what the store knows below some folders or files (None: on everything), as it was when last scanned."""
+    options = options or Options()
+    files = list(store.files(under))
+    skips = [Skip(file.path, file.skip, file.detail) for file in files if file.skip is not None]
+    counts = Summary(known=len(files))
+    return _group(files, skips, counts, read_record(options.weights), store, options, _Clock(), on_progress)
+
+
+def _lazy_encoder(options: Options) -> Callable[[], Encode]:
+    """The network, loaded when the first new picture needs it: an unchanged folder needs no torch."""
+    lock = Lock()
+    made: list[Encode] = []
+
+    def encoder() -> Encode:
+        with lock:
+            if not made:
+                made.append(load_encoder(options))
+            return made[0]
+
+    return encoder
+
+
+def load_encoder(options: Options) -> BatchEncoder:
+    """The network on the device asked for; torch is loaded here and not before."""
+    from tbhdup.model.encoding import BatchEncoder
+
+    return BatchEncoder(options.weights, options.device)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def _group(
+    files: Sequence[File],
+    skips: Sequence[Skip],
+    counts: Summary,
+    record: Record,
+    store: Store,
+    options: Options,
+    clock: _Clock,
+    on_progress: OnProgress,
+) -> Report:
+    by_digest: dict[Digest, list[File]] = defaultdict(list)
+    for file in files:
+        if file.digest is not None:
+            by_digest[file.digest].append(file)
+    pictures = store.pictures(record.model_id, sorted(by_digest))
+    thresholds = Calibration.from_record(record.calibration).operating_point(
+        len(pictures),
+        verify=options.verify,
+        max_false_pairs=options.max_false_pairs,
+        radius=options.radius,
+        cosine=options.cosine,
+        candidates=options.candidates,
+    )
+    sizes = {row["digest"].tobytes(): (int(row["width"]), int(row["height"])) for row in pictures}
+    rank = {
+        digest: (-sizes[digest][0] * sizes[digest][1], -by_digest[digest][0].size, by_digest[digest][0].path)
+        for digest in sizes
+    }
+    paths = {digest: [file.path for file in by_digest[digest]] for digest in sizes}
+    confirmed = confirm(pictures, paths, rank, thresholds, store, options.threads, on_progress)
+    clock.lap("match")
+    found = _with_files(confirmed, by_digest, sizes, rank)
+    return Report(
+        version("tbhdup"),
+        record.model_id,
+        thresholds,
+        tuple(found),
+        tuple(skips),
+        replace(
+            counts,
+            files=len(files),
+            bytes=sum(file.size for file in files),
+            skipped=len(skips),
+            pictures=len(pictures),
+            candidates=confirmed.candidates,
+            proven=confirmed.proven,
+            recalled=confirmed.recalled,
+            groups=len(found),
+            duplicates=sum(len(group.members) - 1 for group in found),
+            duplicate_bytes=sum(m.size for group in found for m in group.members if not m.keep),
+            seconds=clock.seconds,
+        ),
+    )
+
+
+def _with_files(
+    confirmed: Confirmed,
+    by_digest: Mapping[Digest, Sequence[File]],
+    sizes: Mapping[Digest, tuple[int, int]],
+    rank: groups.Rank,
+) -> list[Group]:
+    """Groups of contents as groups of files; contents that match nothing but stand in several files join them."""
+    by_content = groups.centred(confirmed.matches, rank)
+    grouped = {digest for group in by_content for digest, _ in group}
+    alone = [[(digest, None)] for digest in sizes if digest not in grouped and len(by_digest[digest]) > 1]
+    out = [_one_group(group, by_digest, sizes, rank) for group in (*by_content, *alone)]
+    return sorted(out, key=lambda group: group.centre)
+
+
+def _one_group(
+    contents: Iterable[tuple[Digest, Match | None]],
+    by_digest: Mapping[Digest, Sequence[File]],
+    sizes: Mapping[Digest, tuple[int, int]],
+    rank: groups.Rank,
+) -> Group:
+    contents = list(contents)
+    keep = by_digest[min((digest for digest, _ in contents), key=lambda digest: rank[digest])][0].path
+    members = []
+    for digest, match in contents:
+        for number, file in enumerate(by_digest[digest]):
+            if match is None:
+                said = ("", 1.0) if number == 0 else (IDENTICAL_BYTES, 1.0)
+            else:
+                said = (str(match.relation) if match.relation else "", match.confidence)
+            distance, cosine = (match.distance, match.cosine) if match else (0, 1.0)
+            width, height = sizes[digest]
+            members.append(
+                Member(
+                    file.path, digest, width, height, file.size, distance, round(cosine, 4), said[0],
+                    round(said[1], 4), file.path == keep,
+                )
+            )  # fmt: skip
+    kind = Kind.DUPLICATE if len(contents) > 1 else Kind.IDENTICAL
+    return Group(kind, members[0].path, tuple(members))

@@ -1,0 +1,161 @@
+"""similar: which known pictures look like these. compare: are these two one picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tbhdup import search, sources, verify
+from tbhdup.errors import TbhdupError
+from tbhdup.pipeline.confirm import Views, cosine_of, view_of
+from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
+from tbhdup.store import Store
+from tbhdup.values import Digest, Kind, Verdict
+
+if TYPE_CHECKING:
+    from tbhdup.model.encoding import BatchEncoder
+
+SHORTLIST = 24  # the nearest by cosine that the proof looks at, beyond the limit asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One known file that is like a query."""
+
+    query: bytes
+    path: bytes
+    digest: Digest
+    kind: Kind
+    distance: int  # bits
+    cosine: float
+    relation: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is to be said of two files."""
+
+    same: bool
+    kind: Kind | None  # None: different pictures
+    distance: int
+    cosine: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    path: bytes
+    digest: Digest
+    picture: sources.Decoded
+    code: int
+    latent: NDArray[np.int8]
+
+
+def _query(path: bytes, encoder: BatchEncoder) -> _Query:
+    """Read and encode one file. TbhdupError, in one line, when it is no usable picture."""
+    try:
+        data = sources.read(path)
+        picture = sources.decode(data)
+    except sources.Unusable as error:
+        raise TbhdupError(f"{os.fsdecode(path)}: {error.reason}: {error.detail}") from error
+    side = encoder.record.preprocessing.side
+    # Decoded the way a scan does it, so that a known picture gets its known code.
+    small = sources.square(sources.decode(data, side), side)
+    codes, latents = encoder.encode(small[None])
+    return _Query(path, sources.digest(data), picture, int(codes[0]), latents[0])
+
+
+def similar(
+    queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10
+) -> list[list[Hit]]:
+    """For each query the known files like it, best first, the query's own path left out.
+
+    With a radius: everything within it, found through the store's substring tables, ordered by distance, then cosine.
+    Without: the nearest by cosine; with the proof, confirmed ones come first, the least changed before the others.
+    """
+    options = options or Options()
+    encoder = load_encoder(options)
+    model = encoder.record.model_id
+    paths: dict[Digest, list[bytes]] = {}
+    for file in store.files():
+        if file.digest is not None:
+            paths.setdefault(file.digest, []).append(file.path)
+    views = Views(paths)
+    everything = store.pictures(model) if options.radius is None else None
+    out = []
+    for path in queries:
+        query = _query(path, encoder)
+        if everything is None:
+            assert options.radius is not None
+            found = search.probes(
+                query.code, options.radius, lambda table, substring: store.bucket(model, table, substring)
+            )
+            rows = store.pictures(model, sorted({row["digest"].tobytes() for row in found}))
+        else:
+            rows = everything
+        near = [_hit(query, row) for row in _nearest(query, rows, None if everything is None else limit + SHORTLIST)]
+        if options.verify == "auto" and everything is not None:
+            view = view_of(query.picture, query.path)
+            near = sorted((_proven(hit, view, views) for hit in near), key=_merit)
+        elif everything is None:
+            near.sort(key=lambda hit: (hit.distance, -hit.cosine, hit.digest))
+        hits = [
+            Hit(path, other, h.digest, h.kind, h.distance, h.cosine, h.relation, h.confidence)
+            for h in near
+            for other in paths.get(h.digest, ())
+            if other != path
+        ]
+        out.append(hits if everything is None else hits[:limit])
+    return out
+
+
+def _nearest(query: _Query, rows: NDArray[np.void], count: int | None) -> NDArray[np.void]:
+    """The rows nearest by cosine, best first; equal ones by digest."""
+    latents = rows["latent"].astype(np.float32)
+    length = np.maximum(np.linalg.norm(latents, axis=1) * np.linalg.norm(query.latent.astype(np.float32)), 1e-9)
+    cosine = latents @ query.latent.astype(np.float32) / length
+    return rows[np.argsort(-cosine, kind="stable")[:count]]
+
+
+def _hit(query: _Query, row: NDArray[np.void]) -> Hit:
+    digest = row["digest"].tobytes()
+    distance = int(np.bitwise_count(np.uint64(query.code) ^ np.uint64(row["code"])))
+    same = digest == query.digest
+    kind, relation = (Kind.IDENTICAL, IDENTICAL_BYTES) if same else (Kind.SIMILAR, "")
+    return Hit(query.path, b"", digest, kind, distance, round(cosine_of(query.latent, row["latent"]), 4), relation, 1.0)
+
+
+def _proven(hit: Hit, view: verify.View, views: Views) -> Hit:
+    other = views.get(hit.digest)
+    if hit.kind is Kind.IDENTICAL or isinstance(other, str):
+        return hit
+    verdict = verify.prove(other, view)
+    if not verdict.accepted:
+        return hit
+    return Hit(
+        hit.query, b"", hit.digest, Kind.DUPLICATE, hit.distance, hit.cosine, str(verdict.relation), verdict.confidence
+    )
+
+
+def _merit(hit: Hit) -> tuple[int, float, bytes]:
+    """Identical first, then confirmed, then merely similar; within each by cosine."""
+    return list(Kind).index(hit.kind), -hit.cosine, hit.digest
+
+
+def compare(a: bytes, b: bytes, options: Options | None = None) -> Comparison:
+    """Are two files one picture? Nothing is read from or written to a store."""
+    options = options or Options()
+    encoder = load_encoder(options)
+    first, second = _query(a, encoder), _query(b, encoder)
+    distance = int(np.bitwise_count(np.uint64(first.code) ^ np.uint64(second.code)))
+    cosine = round(cosine_of(first.latent, second.latent), 4)
+    if first.digest == second.digest:
+        return Comparison(True, Kind.IDENTICAL, distance, cosine, Verdict(True, 1.0, None))
+    verdict = verify.prove(view_of(first.picture, a), view_of(second.picture, b))
+    return Comparison(verdict.accepted, Kind.DUPLICATE if verdict.accepted else None, distance, cosine, verdict)

@@ -1,0 +1,29 @@
+"""CSV: a line a file of a group; the bytes of names pass through as they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from tbhdup.values import Report
+
+COLUMNS = ("group", "kind", "path", "digest", "width", "height", "size", "distance", "cosine", "relation", "confidence", "keep")  # fmt: skip
+
+
+def write(report: Report) -> Iterator[bytes]:
+    """Header and lines. Names that are not UTF-8 keep their very bytes."""
+    yield _line(COLUMNS)
+    for number, group in enumerate(report.groups, 1):
+        for m in group.members:
+            path = m.path.decode("utf-8", "surrogateescape")
+            yield _line(
+                (number, group.kind, path, m.digest.hex(), m.width, m.height, m.size, m.distance, m.cosine,
+                 m.relation, m.confidence, "yes" if m.keep else "no")
+            )  # fmt: skip
+
+
+def _line(values: tuple[object, ...]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue().encode("utf-8", "surrogateescape")
