@@ -59,7 +59,8 @@ def similar(
 
 def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None) -> Comparison:
     """Are two files one picture? Raises TbhdupError when one cannot be used."""
-    return looking.compare(*_absolute([a, b]), options)
+    first, second = _absolute([a, b])
+    return looking.compare(first, second, options)
 
 
 def _absolute(paths: Sequence[AnyPath]) -> list[bytes]:

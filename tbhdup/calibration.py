@@ -1,126 +1,189 @@
-"""Thresholds from the weights' record and the collection's size.
+"""Thresholds from the weights' record and the size of the collection.
 
-The record says how often two unrelated pictures come within each Hamming radius and above each cosine (the
-false-match rate). A collection of n pictures has n (n - 1) / 2 pairs, so the same threshold means more false
-candidates in a larger collection: the operating point moves with n.
+The record counts how often unrelated pictures meet: by Hamming radius of their codes and by cosine of their latents.
+A radius or cosine then follows from how many strangers a picture may meet. `false_match_rates` and `count` make that
+section of the record, with pictures of which it is known who is related to whom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, isfinite, log10
+from statistics import linear_regression
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup.errors import WeightsError
+from tbhdup.errors import UsageError, WeightsError
 from tbhdup.values import CODE_BITS, Thresholds
 
-COSINES = np.round(np.arange(100, -21, -1) / 100, 2)  # descending
-STRANGERS_BY_CODE = 50.0  # unrelated pictures that a picture may meet within the radius, on average
-STRANGERS_BY_LATENT = 3.0  # those of them that may pass the cosine and go on to the proof
-LARGEST_RATE = 1e-2  # a small collection gets no looser thresholds than these
-LEAST_COUNT = 10  # pairs behind a rate that is believed
-BLOCK = 512
+COSINES = tuple(step / 100 for step in range(100, -21, -1))
+"""The cosines at which false matches are counted: 1.00, 0.99 .. -0.20."""
+
+# With a proof to follow, the thresholds only propose: they may be as loose as the proofs are affordable.
+STRANGERS_IN_RADIUS = 50.0  # a picture, on average: compared by latent, which costs next to nothing
+STRANGERS_TO_PROVE = 3.0  # a picture, on average: proven on pixels, some 20 ms each
+# A small collection could afford to look at everything, but what is that far away is no copy.
+LOOSEST_RADIUS_RATE = 5e-2
+LOOSEST_COSINE_RATE = 1e-2
+
+COUNTED = 10  # pairs: a rate from fewer is chance
+DECADES = 2.0  # of the rate, above COUNTED pairs: what the extrapolation is fitted on
+STEP = 1000  # extrapolated cosines are rounded up to 1 / STEP
+
+ROWS = 128  # pictures compared with all others at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """False-match rates of unrelated pictures, counted over `pairs` pairs."""
+    """How often unrelated pictures meet.
+
+    pairs      unrelated pairs that were counted, of so many pictures
+    radius     65 rates: P(distance <= r) for r = 0..64
+    cosine     (c, P(cosine >= c)) for descending c
+    """
 
     pairs: int
-    radius: NDArray[np.float64]  # (65,): P(distance <= r)
-    cosine: NDArray[np.float64]  # P(cosine >= c) for each c of COSINES
+    pictures: int
+    radius: tuple[float, ...]
+    cosine: tuple[tuple[float, float], ...]
 
     @classmethod
     def from_record(cls, section: Mapping[str, Any]) -> Calibration:
-        """Read the record's section; WeightsError where it is no pair of rising curves in 0..1."""
+        """Read the section "calibration" of the weights' record. Raises WeightsError when it makes no sense."""
         try:
-            radius = np.asarray(section["radius"], np.float64)
-            table = np.asarray(section["cosine"], np.float64)
-            pairs = int(section["pairs"])
-            whole = radius.shape == (CODE_BITS + 1,) and table.shape == (len(COSINES), 2) and pairs > 0
+            pairs, pictures = section["pairs"], section["pictures"]
+            radius = tuple(float(rate) for rate in section["radius"])
+            cosine = tuple((float(c), float(rate)) for c, rate in section["cosine"])
         except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"the weights' calibration cannot be read: {error}") from error
-        if not whole or not np.allclose(table[:, 0], COSINES):
-            raise WeightsError("the weights' calibration has another shape: the weights are of another version")
-        for rates in (radius, table[:, 1]):
-            if (np.diff(rates) < 0).any() or not ((rates >= 0) & (rates <= 1)).all():
-                raise WeightsError("the weights' calibration is no rising curve between 0 and 1")
-        return cls(pairs, radius, table[:, 1])
+            raise _damaged(f"{type(error).__name__}: {error}") from error
+        if not all(isinstance(number, int) and not isinstance(number, bool) for number in (pairs, pictures)):
+            raise _damaged(f"pairs and pictures are not whole numbers, but {pairs!r} and {pictures!r}")
+        if not 0 < pairs <= pictures * (pictures - 1) // 2:
+            raise _damaged(f"{pictures} pictures cannot make {pairs} pairs")
+        if len(radius) != CODE_BITS + 1 or not _is_growing(radius, 0, 1) or radius[-1] != 1:
+            raise _damaged(f"radius must hold {CODE_BITS + 1} rates that grow to 1")
+        places, rates = [-c for c, _ in cosine], [rate for _, rate in cosine]
+        if len(cosine) < 2 or not _is_growing(places, -1, 1, strictly=True) or not _is_growing(rates, 0, 1):
+            raise _damaged("cosine must hold falling cosines with growing rates")
+        return cls(pairs, pictures, radius, cosine)
 
     def radius_for(self, pictures: int, strangers: float) -> int:
-        """The largest radius within which a picture meets on average at most `strangers` unrelated ones."""
-        rate = min(strangers / max(1, pictures), LARGEST_RATE)
-        return max(0, int(np.searchsorted(self.radius, rate, side="right")) - 1)
+        """The largest radius at which a picture meets on average at most so many unrelated ones; 0 if none does."""
+        return max(0, bisect_right(self.radius, strangers / max(1, pictures)) - 1)
 
     def cosine_for(self, rate: float) -> float:
         """The least cosine whose false-match rate is at most `rate`.
 
-        Rates of fewer than ten counted pairs are not believed: below them log10(rate) goes on along the straight line
-        of its last two counted decades, and never below the last counted cosine.
+        As counted, where the rate stands on at least COUNTED pairs. Beyond, the logarithm of the rate is continued as
+        the line that fits its last DECADES decades, which for tails that bend down errs on the strict side; the result
+        is never below the last counted cosine, nor below a cosine that a single pair has reached, and 1 where the
+        record holds too little to fit a line.
         """
-        believed = np.flatnonzero(self.cosine * self.pairs >= LEAST_COUNT)
-        fits = believed[self.cosine[believed] <= rate]
-        if fits.size:
-            return float(COSINES[fits[-1]])
-        first = int(believed[0])
-        tail = believed[self.cosine[believed] <= 100 * self.cosine[first]]
-        if tail.size < 2:
-            return float(COSINES[first])
-        slope, start = np.polyfit(COSINES[tail], np.log10(self.cosine[tail]), 1)
-        wanted = (np.log10(max(rate, 1e-300)) - start) / slope if slope < 0 else 1.0
-        return float(np.clip(wanted, COSINES[first], 1.0))
+        allowed = [c for c, counted in self.cosine if counted <= rate]
+        table = allowed[-1] if allowed else 1.0
+        if rate * self.pairs >= COUNTED:
+            return table
+        reliable = [(c, log10(counted)) for c, counted in self.cosine if round(counted * self.pairs) >= COUNTED]
+        if rate <= 0 or not reliable:
+            return 1.0
+        last, floor = reliable[0]
+        tail = [(c, logarithm) for c, logarithm in reliable if logarithm <= floor + DECADES]
+        if len({logarithm for _, logarithm in tail}) < 2:
+            return 1.0
+        slope, intercept = linear_regression(*zip(*tail, strict=True))
+        fitted = ceil((log10(rate) - intercept) / slope * STEP - 1e-6) / STEP
+        return min(1.0, max(table, last, fitted))
 
     def operating_point(
         self,
         pictures: int,
         *,
-        verify: str = "auto",
+        verify: bool,
         max_false_pairs: float = 1.0,
         radius: int | None = None,
         cosine: float | None = None,
         candidates: int = 5,
     ) -> Thresholds:
-        """The thresholds for a collection; what is given overrides what the table says.
+        """The thresholds for a collection of so many pictures.
 
-        With the proof they only propose candidates and are generous. Without it the cosine decides:
-        rate * n (n - 1) / 2 <= max_false_pairs.
+        verify: a proof on pixels decides, so that the thresholds only have to propose. Without it the cosine decides,
+        and is so strict that the whole collection is expected to hold at most `max_false_pairs` false pairs.
+        radius, cosine: the user's own, instead of the calibrated ones.
+        Raises UsageError for values out of range.
         """
+        _check_range("the radius", radius, 0, CODE_BITS)
+        _check_range("the cosine", cosine, -1, 1)
+        _check_range("the number of candidates", candidates, 1, float("inf"))
+        _check_range("the number of false pairs", max_false_pairs, 0, float("inf"))
+        size = max(2, pictures)
         if radius is None:
-            radius = self.radius_for(pictures, STRANGERS_BY_CODE)
+            radius = self.radius_for(size, min(STRANGERS_IN_RADIUS, LOOSEST_RADIUS_RATE * size))
         if cosine is None:
-            if verify == "never":
-                rate = max_false_pairs / max(1.0, pictures * (pictures - 1) / 2)
-            else:
-                rate = STRANGERS_BY_LATENT / max(1, pictures)
-            cosine = self.cosine_for(min(rate, LARGEST_RATE))
-        return Thresholds(radius, round(cosine, 4), candidates, verify, max_false_pairs)
+            rate = STRANGERS_TO_PROVE / size if verify else max_false_pairs / (size * (size - 1) / 2)
+            cosine = self.cosine_for(min(rate, LOOSEST_COSINE_RATE))
+        return Thresholds(radius, cosine, candidates, "auto" if verify else "never", max_false_pairs)
 
 
-def count(codes: NDArray[np.uint64], latents: NDArray[np.int8]) -> dict[str, Any]:
-    """False-match rates over all pairs of unrelated pictures, as the record's section.
+def count(
+    codes: NDArray[np.uint64], latents: NDArray[np.int8], groups: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
+    """Compare all unrelated pairs and make the section "calibration" of a record.
 
-    codes: (n,) uint64, latents: (n, 128) int8. Blocked: memory does not grow with n.
+    codes: (n,) uint64; latents: (n, d) int8, d <= 1024; groups: (n,), equal for related pictures, whose pairs are left
+    out; None: all are unrelated. Exact: integer products in float32 (below 2**24), one rounding of the cosine.
+    Raises ValueError when there is no unrelated pair.
     """
     n = len(codes)
-    unit = latents.astype(np.float32)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
-    by_radius = np.zeros(CODE_BITS + 1, np.int64)
-    by_cosine = np.zeros(len(COSINES), np.int64)
-    for start in range(0, n, BLOCK):
-        stop = min(n, start + BLOCK)
-        later = np.arange(n)[None, :] > np.arange(start, stop)[:, None]
-        distance = np.bitwise_count(codes[start:stop, None] ^ codes[None, :])[later]
-        by_radius += np.bincount(distance, minlength=CODE_BITS + 1)
-        steps = np.ceil((1 - (unit[start:stop] @ unit.T)[later]) * 100 - 1e-4).astype(np.int64)
-        inside = steps[steps < len(COSINES)]
-        by_cosine += np.bincount(np.maximum(inside, 0), minlength=len(COSINES))
-    pairs = n * (n - 1) // 2
+    if latents.shape[0] != n or (groups is not None and len(groups) != n):
+        raise ValueError("codes, latents and groups differ in length")
+    family = np.arange(n) if groups is None else groups
+    values = latents.astype(np.float32)
+    length = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    edges = np.array(COSINES[::-1], np.float32)
+    distances, above = np.zeros(CODE_BITS + 1, np.int64), np.zeros(len(edges), np.int64)
+    for top in range(0, n, ROWS):
+        rows = slice(top, top + ROWS)
+        unrelated = np.triu(family[rows, None] != family[None, top:], 1)
+        distance = np.bitwise_count(codes[rows, None] ^ codes[None, top:])[unrelated]
+        distances += np.bincount(distance, minlength=CODE_BITS + 1)
+        product = (values[rows] @ values[top:].T)[unrelated].astype(np.float64)
+        scale = np.sqrt(length[rows, None] * length[None, top:])[unrelated]
+        cosine = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0).astype(np.float32)
+        above += len(cosine) - np.searchsorted(np.sort(cosine), edges)
+    return false_match_rates(distances, above[::-1], n)
+
+
+def false_match_rates(distances: NDArray[np.int64], cosines: NDArray[np.int64], pictures: int) -> dict[str, Any]:
+    """The section "calibration" of a record, from counts of unrelated pairs.
+
+    distances: (65,) pairs at every Hamming distance; cosines: (121,) pairs of at least every cosine of COSINES.
+    Raises ValueError when no pair was counted.
+    """
+    pairs = int(distances.sum())
+    if pairs == 0:
+        raise ValueError("there is no pair of unrelated pictures to count")
     return {
         "pairs": pairs,
-        "pictures": n,
-        "radius": (np.cumsum(by_radius) / max(1, pairs)).tolist(),
-        "cosine": [[float(c), float(r)] for c, r in zip(COSINES, np.cumsum(by_cosine) / max(1, pairs), strict=True)],
+        "pictures": pictures,
+        "radius": (np.cumsum(distances) / pairs).tolist(),
+        "cosine": [[c, float(above / pairs)] for c, above in zip(COSINES, cosines, strict=True)],
     }
+
+
+def _damaged(what: str) -> WeightsError:
+    return WeightsError(f"the calibration in the weights' record is damaged ({what}): install the weights again")
+
+
+def _is_growing(numbers: Sequence[float], low: float, high: float, *, strictly: bool = False) -> bool:
+    """Whether the numbers are finite, lie in low..high and never fall."""
+    ordered = all(a < b or (a == b and not strictly) for a, b in zip(numbers, numbers[1:], strict=False))
+    return ordered and all(isfinite(number) and low <= number <= high for number in numbers)
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise UsageError(f"{name} must lie in {low}..{high}, not {value}")

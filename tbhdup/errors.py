@@ -1,13 +1,13 @@
 """Every failure that a user can meet, with its exit status.
 
-    TbhdupError
-    ├── UsageError          wrong arguments, found after parsing
-    ├── StoreError          the store cannot be opened or is damaged
-    │   ├── StoreTooNew     written by a newer version
-    │   └── StoreLocked     another process writes to it
-    ├── WeightsError        weights are missing, damaged or of another format
-    ├── ReportError         a report file cannot be read back
-    └── MissingExtra        an optional package is not installed
+TbhdupError
+├── UsageError          wrong arguments, found after parsing
+├── StoreError          the store cannot be opened or is damaged
+│   ├── StoreTooNew     written by a newer version
+│   └── StoreLocked     another process writes to it
+├── WeightsError        weights are missing, damaged or of another format
+├── ReportError         a report file cannot be read back
+└── MissingExtra        an optional package is not installed
 """
 
 from __future__ import annotations

@@ -1,88 +1,131 @@
-"""From confirmed pairs to groups: every member matches its group's centre directly.
+"""From confirmed matches to groups: stars, not chains.
 
-Chains are not groups: A ~ B ~ C without A ~ C would let one weak link join what does not belong together.
+A group has a centre that every member matches directly. That B is a copy of A and C a copy of B does not put C beside
+A: the pair (A, C) has to be confirmed itself, and `missing_spokes` names the pairs that are worth the attempt.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+import heapq
+from collections.abc import Iterable, Mapping, Sequence, Set
+from math import fsum
 from typing import Any
 
-from tbhdup.values import Digest, Match
+from tbhdup.values import Digest, Kind, Match
 
 Rank = Mapping[Digest, tuple[Any, ...]]
-Pair = tuple[Digest, Digest]
+"""Which picture goes first where matches do not decide: the smaller tuple. All tuples must compare with each other."""
 
 
 def centred(matches: Sequence[Match], rank: Rank) -> list[list[tuple[Digest, Match | None]]]:
-    """Groups as lists of (digest, its match to the centre); the centre stands first, with None.
+    """Groups of pictures, each as [(centre, None), (member, its match with the centre), ...].
 
-    The picture with the most matches becomes a centre first, then the one whose matches are strongest, then the one
-    that comes first in `rank`. What is left forms further groups. The order of `matches` does not matter.
+    The centre is the picture with the most matches, then with the strongest (see `_Graph.first`), then of the first
+    rank. Its matches are its members; what is left forms further groups in the same way, and pictures that lost all
+    their partners to them are in none. Every digest is in one group at most. Groups come in the order of their
+    centres' rank, members in the order of their own; the order of `matches` plays no part.
+    A match is handed on as it came, so that the centre may be its `a` or its `b`, and its relation leads from a to b.
+    Raises ValueError for a match of a picture with itself, KeyError for a digest without rank.
     """
-    links = _links(matches)
+    graph = _Graph(matches, rank)
     groups = []
-    while links:
-        centre = min(links, key=lambda digest: (_weight(links[digest]), rank[digest]))
-        spokes = links[centre]
-        members = sorted(spokes, key=lambda digest: (-spokes[digest].confidence, rank[digest]))
-        groups.append([(centre, None), *((digest, spokes[digest]) for digest in members)])
-        _remove(links, {centre, *members})
-    return sorted(groups, key=lambda group: rank[group[0][0]])
+    while (centre := graph.first()) is not None:
+        members = graph.neighbours(centre)
+        groups.append([(centre, None), *((member, members[member]) for member in sorted(members, key=graph.order))])
+        graph.remove([centre, *members])
+    return sorted(groups, key=lambda group: graph.order(group[0][0]))
 
 
-def missing_spokes(matches: Sequence[Match], rank: Rank, tried: AbstractSet[Pair]) -> list[Pair]:
-    """Pairs (smaller digest first) of a centre and a picture that it reaches only through others, not tried yet.
+def missing_spokes(
+    matches: Sequence[Match], rank: Rank, tried: Set[tuple[Digest, Digest]]
+) -> list[tuple[Digest, Digest]]:
+    """The pairs (centre, member) that others connect, but that are neither matched nor tried yet.
 
-    A copy of a copy may look unlike its origin to the latent, and still be proven directly once someone asks.
+    tried: pairs in either order. Proving the pairs, adding what is confirmed to `matches` and everything to `tried`,
+    and asking again until the list is empty gives every picture that is connected to a centre its chance to join it.
+    Only the centre of a connected part asks for pairs, so that a part of n pictures costs n - 1 proofs and not n**2;
+    what the centre has turned down forms parts of its own. Sorted as `centred` sorts.
     """
-    links = _links(matches)
-    wanted = set()
-    for component in _components(links):
-        centre = min(component, key=lambda digest: (_weight(links[digest]), rank[digest]))
-        for digest in component - {centre} - set(links[centre]):
-            pair = (min(centre, digest), max(centre, digest))
-            if pair not in tried:
-                wanted.add(pair)
-    return sorted(wanted)
+    graph = _Graph(matches, rank)
+    missing = []
+    while (centre := graph.first()) is not None:
+        members = graph.neighbours(centre)
+        asked = [
+            other
+            for other in graph.connected(centre)
+            if other != centre
+            and other not in members
+            and (centre, other) not in tried
+            and (other, centre) not in tried
+        ]
+        missing += [(centre, other) for other in asked]
+        graph.remove([centre, *members, *asked])  # if a proof fails, the next round has it among those left over
+    return sorted(missing, key=lambda pair: (graph.order(pair[0]), graph.order(pair[1])))
 
 
-def _links(matches: Sequence[Match]) -> dict[Digest, dict[Digest, Match]]:
-    links: dict[Digest, dict[Digest, Match]] = defaultdict(dict)
-    for match in matches:
-        links[match.a][match.b] = match
-        links[match.b][match.a] = match
-    return dict(links)
+class _Graph:
+    """The matches among the pictures that have no group yet."""
+
+    def __init__(self, matches: Iterable[Match], rank: Rank) -> None:
+        self._rank = rank
+        self._edges: dict[Digest, dict[Digest, Match]] = {}
+        for match in matches:
+            if match.a == match.b:
+                raise ValueError(f"a picture cannot match itself: {match.a.hex()}")
+            for one, other in ((match.a, match.b), (match.b, match.a)):
+                known = self._edges.setdefault(one, {})
+                known[other] = max(known.get(other, match), match, key=_merit)
+        self._heap = [self._entry(digest) for digest in self._edges]
+        heapq.heapify(self._heap)
+
+    def order(self, digest: Digest) -> tuple[Any, ...]:
+        return self._rank[digest], digest
+
+    def neighbours(self, digest: Digest) -> dict[Digest, Match]:
+        return self._edges[digest]
+
+    def first(self) -> Digest | None:
+        """The picture with the most matches, then with the most confidence, cosine and nearness summed over them.
+
+        Removals only ever lower a picture's place, so an entry is looked at again when it comes up, and not before.
+        """
+        while self._heap:
+            entry = heapq.heappop(self._heap)
+            digest: Digest = entry[-1]
+            now = len(self._edges.get(digest, ()))
+            if now and now == -entry[0]:
+                return digest
+            if now:
+                heapq.heappush(self._heap, self._entry(digest))
+        return None
+
+    def remove(self, digests: Iterable[Digest]) -> None:
+        for digest in digests:
+            for other in self._edges.pop(digest):
+                if other in self._edges:
+                    del self._edges[other][digest]
+
+    def connected(self, digest: Digest) -> set[Digest]:
+        """Every picture that a chain of matches leads to, and the picture itself."""
+        reached, open_ends = {digest}, [digest]
+        while open_ends:
+            new = self._edges[open_ends.pop()].keys() - reached
+            reached |= new
+            open_ends += new
+        return reached
+
+    def _entry(self, digest: Digest) -> tuple[Any, ...]:
+        matches = self._edges[digest].values()
+        return (
+            -len(matches),
+            -fsum(match.confidence for match in matches),  # fsum: the same whatever the order of its terms
+            -fsum(match.cosine for match in matches),
+            sum(match.distance for match in matches),
+            *self.order(digest),
+        )
 
 
-def _weight(spokes: Mapping[Digest, Match]) -> tuple[int, float]:
-    """Sorts the picture with the most and the strongest matches first."""
-    return -len(spokes), -round(sum(match.confidence + match.cosine for match in spokes.values()), 6)
-
-
-def _remove(links: dict[Digest, dict[Digest, Match]], gone: set[Digest]) -> None:
-    """Take pictures out, and those that have no match left."""
-    touched = {other for digest in gone for other in links.pop(digest)} - gone
-    for digest in touched:
-        links[digest] = {other: match for other, match in links[digest].items() if other not in gone}
-        if not links[digest]:
-            del links[digest]
-
-
-def _components(links: Mapping[Digest, Mapping[Digest, Match]]) -> list[set[Digest]]:
-    seen: set[Digest] = set()
-    out = []
-    for start in links:
-        if start in seen:
-            continue
-        component, todo = {start}, [start]
-        while todo:
-            for other in links[todo.pop()]:
-                if other not in component:
-                    component.add(other)
-                    todo.append(other)
-        seen |= component
-        out.append(component)
-    return out
+def _merit(match: Match) -> tuple[Any, ...]:
+    """Which of two matches of one pair is kept: the stronger, and never by chance."""
+    strength = -list(Kind).index(match.kind), match.confidence, match.cosine, -match.distance
+    return *strength, match.relation is not None, match.a, repr(match.relation)

@@ -81,7 +81,7 @@ def printable(path: bytes) -> str:
 def size(count: int) -> str:
     """Bytes for people."""
     value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the last one stays
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":
             break
         value /= 1000
@@ -93,7 +93,9 @@ def _draw(report: Report) -> None:
     for number, group in enumerate(report.groups, 1):
         _draw_group(console, number, group)
     for skip in report.skips:
-        console.print(f"[yellow]skipped[/] {escape(printable(skip.path))}  [dim]{skip.reason}: {escape(skip.detail)}[/]")
+        console.print(
+            f"[yellow]skipped[/] {escape(printable(skip.path))}  [dim]{skip.reason}: {escape(skip.detail)}[/]"
+        )
     _draw_summary(console, report)
 
 

@@ -52,5 +52,7 @@ def similar(
                 )
             else:
                 facts = f"{hit.kind}, {hit.distance} bits, cosine {hit.cosine:.3f}"
-                console.print(f"  {escape(render.printable(hit.path))}  [dim]{facts}[/]  [cyan]{escape(hit.relation)}[/]")
+                console.print(
+                    f"  {escape(render.printable(hit.path))}  [dim]{facts}[/]  [cyan]{escape(hit.relation)}[/]"
+                )
     sys.stdout.flush()

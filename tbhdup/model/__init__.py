@@ -1,0 +1,1 @@
+"""The network, its weights and their record. `record` needs no torch; the other modules load it."""

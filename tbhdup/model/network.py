@@ -1,4 +1,4 @@
-"""The encoder that ships: trunk, pooling and the two bottlenecks' means (TBH-VAE; Verwilt et al., after Shen et al. 2020).
+"""The encoder that ships: trunk, pooling and the means of two bottlenecks (TBH-VAE; Verwilt et al.).
 
     pixels (n, 3, side, side) -> trunk -> 1280 channels -> GeM pooling -> features (n, 1280)
         binary bottleneck       logits (n, 64):  bit j is 1 where logit j > 0

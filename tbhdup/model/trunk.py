@@ -66,7 +66,8 @@ class ConvNorm(nn.Module):
         norm = self.norm
         if not isinstance(norm, nn.BatchNorm2d):
             return
-        assert norm.running_var is not None and norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         self.conv.weight.mul_(scale[:, None, None, None])
         self.conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)

@@ -111,7 +111,8 @@ def confirm(
     with ThreadPoolExecutor(threads) as pool:
         proof.decide(_by_neighbourhood(found, digests), pool.map)
         for _ in range(ROUNDS):
-            spokes = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys())
+            asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys())
+            spokes = [(min(pair), max(pair)) for pair in asked]
             if not spokes:
                 break
             proof.connected = _Connected()  # the question is now about direct matches
@@ -177,7 +178,9 @@ class _Proof:
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
     connected: _Connected = field(default_factory=_Connected)
 
-    def decide(self, pairs: Iterator[Pair], map_: Callable[..., Iterator[Verdict]], skip_connected: bool = True) -> None:
+    def decide(
+        self, pairs: Iterator[Pair], map_: Callable[..., Iterator[Verdict]], skip_connected: bool = True
+    ) -> None:
         """Decide pairs in chunks of a fixed size, so that the outcome does not depend on the threads."""
         chunk: list[Pair] = []
         for pair in pairs:
@@ -233,6 +236,5 @@ def cosine_of(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:
 
 
 def _place(digests: Sequence[Digest], digest: Digest) -> int:
-    from bisect import bisect_left
 
     return bisect_left(digests, digest)

@@ -1,6 +1,6 @@
 """From paths to codes in the store, doing no work twice.
 
-    stat (known? done) -> bytes -> digest (known? done) -> pixels -> code and latent -> store
+stat (known? done) -> bytes -> digest (known? done) -> pixels -> code and latent -> store
 """
 
 from __future__ import annotations

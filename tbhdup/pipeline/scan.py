@@ -137,7 +137,7 @@ def _group(
     pictures = store.pictures(record.model_id, sorted(by_digest))
     thresholds = Calibration.from_record(record.calibration).operating_point(
         len(pictures),
-        verify=options.verify,
+        verify=options.verify == "auto",
         max_false_pairs=options.max_false_pairs,
         radius=options.radius,
         cosine=options.cosine,
@@ -184,7 +184,9 @@ def _with_files(
     """Groups of contents as groups of files; contents that match nothing but stand in several files join them."""
     by_content = groups.centred(confirmed.matches, rank)
     grouped = {digest for group in by_content for digest, _ in group}
-    alone = [[(digest, None)] for digest in sizes if digest not in grouped and len(by_digest[digest]) > 1]
+    alone: list[list[tuple[Digest, Match | None]]] = [
+        [(digest, None)] for digest in sizes if digest not in grouped and len(by_digest[digest]) > 1
+    ]
     out = [_one_group(group, by_digest, sizes, rank) for group in (*by_content, *alone)]
     return sorted(out, key=lambda group: group.centre)
 

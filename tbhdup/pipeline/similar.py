@@ -71,9 +71,7 @@ def _query(path: bytes, encoder: BatchEncoder) -> _Query:
     return _Query(path, sources.digest(data), picture, int(codes[0]), latents[0])
 
 
-def similar(
-    queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10
-) -> list[list[Hit]]:
+def similar(queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10) -> list[list[Hit]]:
     """For each query the known files like it, best first, the query's own path left out.
 
     With a radius: everything within it, found through the store's substring tables, ordered by distance, then cosine.

@@ -8,7 +8,20 @@ from collections.abc import Iterator
 
 from tbhdup.values import Report
 
-COLUMNS = ("group", "kind", "path", "digest", "width", "height", "size", "distance", "cosine", "relation", "confidence", "keep")  # fmt: skip
+COLUMNS = (
+    "group",
+    "kind",
+    "path",
+    "digest",
+    "width",
+    "height",
+    "size",
+    "distance",
+    "cosine",
+    "relation",
+    "confidence",
+    "keep",
+)
 
 
 def write(report: Report) -> Iterator[bytes]:

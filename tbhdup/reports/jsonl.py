@@ -32,6 +32,7 @@ def write(report: Report) -> Iterator[bytes]:
 
 
 def group_object(group: Group) -> dict[str, Any]:
+    """A group as its line's object."""
     members = []
     for member in group.members:
         fields = asdict(member)
@@ -41,6 +42,7 @@ def group_object(group: Group) -> dict[str, Any]:
 
 
 def skip_object(skip: Skip) -> dict[str, Any]:
+    """A skip as its line's object."""
     return {"type": "skip", **path_fields(skip.path), "reason": str(skip.reason), "detail": skip.detail}
 
 
@@ -54,4 +56,5 @@ def path_fields(path: bytes) -> dict[str, str]:
 
 
 def line(value: dict[str, Any]) -> bytes:
+    """One object as a line, UTF-8, its newline included."""
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": ")).encode("utf-8") + b"\n"

@@ -19,8 +19,8 @@ LARGEST_RADIUS = ((200_000, 12), (50_000, 10), (2_000, 8), (0, -1))
 def choose(n: int, radius: int) -> Literal["linear", "multi_index"]:
     """The faster self-join of n codes.
 
-    Measured with one core (AVX2), seconds of the index over seconds of the scan, for even codes and for clustered ones
-    (two centres of 24 degrees of freedom a code, drawn by Zipf's law: a tenth of the pictures have 100 near ones):
+    Measured with one core (AVX2): seconds of the scan, and seconds of the index as a share of that, for uniform codes
+    and for clustered ones (twice as many centres as codes, of 24 degrees of freedom, drawn by Zipf's law):
 
         n         scan      radius 4      8            10           12           14
           2,000    0.003 s   0.61  0.82   0.94  1.30   1.40  1.74   2.94  2.51   5.41  3.68
@@ -41,9 +41,7 @@ def self_join(codes: NDArray[np.uint64], radius: int) -> Iterator[Pairs]:
     return search(codes, radius)
 
 
-def neighbours(
-    codes: NDArray[np.uint64], query: int, radius: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def neighbours(codes: NDArray[np.uint64], query: int, radius: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """The positions within the radius of one code, and their distances, sorted by (distance, position).
 
     For one query the scan always wins, since the index would have to be built first. Many queries of the same codes

@@ -34,9 +34,7 @@ def self_join(codes: NDArray[np.uint64], radius: int) -> Iterator[Pairs]:
                 yield pairs(top + row[upper], top + column[upper], distance[upper])
 
 
-def neighbours(
-    codes: NDArray[np.uint64], query: int, radius: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def neighbours(codes: NDArray[np.uint64], query: int, radius: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """The positions within the radius of one code, and their distances, sorted by (distance, position).
 
     codes: (n,) uint64; query: 0 .. 2**64 - 1; radius: bits, inclusive.

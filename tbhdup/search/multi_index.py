@@ -23,7 +23,7 @@ from tbhdup.values import CODE_BITS
 PERSISTED_TABLES = 4
 """The tables of 16 bits that a store keeps, see `probes`: table t holds bits 16 t .. 16 t + 15."""
 
-FOUND = np.dtype([("code", "<u8"), ("digest", "V16"), ("distance", "u1")])
+FOUND = np.dtype([("code", "<u8"), ("digest", "u1", (16,)), ("distance", "u1")])
 """One stored picture near a query."""
 
 # Compared at a time: bounds the memory. 2**20 cells take about 50 MB with their positions.
@@ -39,9 +39,7 @@ def self_join(codes: NDArray[np.uint64], radius: int) -> Iterator[Pairs]:
     return Index(codes).self_join(radius)
 
 
-def neighbours(
-    codes: NDArray[np.uint64], query: int, radius: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def neighbours(codes: NDArray[np.uint64], query: int, radius: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """As `linear.neighbours`. Worth it only for an `Index` that is kept for many queries."""
     return Index(codes).neighbours(query, radius)
 
@@ -81,9 +79,7 @@ class Index:
         nearest = np.lexsort((index, distance))
         return index[nearest], distance[nearest]
 
-    def _probe(
-        self, query: int, limits: list[int], radius: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    def _probe(self, query: int, limits: list[int], radius: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """The distinct codes within the radius (their groups and distances), each by the first table that has it."""
         groups = [np.empty(0, np.int64)]
         for number, (table, limit) in enumerate(zip(self._tables, limits, strict=True)):
@@ -113,9 +109,7 @@ class Index:
             first &= np.bitwise_count(table.substring(difference)) > limit
         return first
 
-    def _expand(
-        self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.uint8]
-    ) -> Iterator[Pairs]:
+    def _expand(self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.uint8]) -> Iterator[Pairs]:
         """From pairs of distinct codes (or a code with itself) to the pairs of the positions that carry them."""
         for which, i, j in _cells(self._starts[a], self._sizes[a], self._starts[b], self._sizes[b]):
             keep = (i < j) | (a != b)[which]
@@ -155,7 +149,10 @@ class _Table:
                 keep = np.flatnonzero((distance <= radius) & (a < b))
                 yield a[keep], b[keep], distance[keep]
             for k in np.flatnonzero(dense):
-                ours, theirs = slice(start[k], start[k] + size[k]), slice(start_other[k], start_other[k] + size_other[k])
+                ours, theirs = (
+                    slice(start[k], start[k] + size[k]),
+                    slice(start_other[k], start_other[k] + size_other[k]),
+                )
                 for row, column, distance in cross_join(self.codes[ours], self.codes[theirs], radius):
                     a, b = start[k] + row, start_other[k] + column
                     keep = a < b
@@ -178,7 +175,7 @@ def probes(code: int, radius: int, bucket: Callable[[int, int], NDArray[np.void]
     """The stored pictures within the radius of one code, from substring tables that are kept elsewhere.
 
     bucket(t, value) gives the pictures whose bits 16 t .. 16 t + 15 are `value` (t = 0..3), as a structured array with
-    the fields "code" (uint64) and "digest" (16 bytes). Returns a FOUND array, every picture once, sorted by
+    the fields "code" (uint64) and "digest" (16 uint8). Returns a FOUND array, every picture once, sorted by
     (distance, digest). At radius 8 it asks for 188 buckets, at 16 for 7,969.
     """
     check(np.empty(0, np.uint64), radius)
@@ -187,21 +184,23 @@ def probes(code: int, radius: int, bucket: Callable[[int, int], NDArray[np.void]
     width = CODE_BITS // PERSISTED_TABLES
     for table, limit in enumerate(limits):
         own = code >> table * width & (1 << width) - 1
-        buckets = (bucket(table, value) for value in (own ^ patterns(width, limit)).tolist())
-        for hits in buckets:
+        for value in (own ^ patterns(width, limit)).tolist():
+            hits = bucket(table, value)
             difference = hits["code"] ^ np.uint64(code)
             distance = np.bitwise_count(difference)
             keep = distance <= radius
-            for earlier in range(table):  # it was found there already
-                near = np.bitwise_count(_substring(difference, earlier * width, width))
-                keep &= near > limits[earlier]
+            for earlier in range(table):  # otherwise it was found there already
+                keep &= np.bitwise_count(_substring(difference, earlier * width, width)) > limits[earlier]
             if keep.any():
-                near_hits = np.empty(np.count_nonzero(keep), FOUND)
-                near_hits["code"], near_hits["distance"] = hits["code"][keep], distance[keep]
-                near_hits["digest"] = np.ascontiguousarray(hits["digest"][keep]).view("V16").reshape(-1)
-                found.append(near_hits)
+                near = np.empty(np.count_nonzero(keep), FOUND)
+                near["code"], near["digest"], near["distance"] = (
+                    hits["code"][keep],
+                    hits["digest"][keep],
+                    distance[keep],
+                )
+                found.append(near)
     every = np.concatenate(found)
-    digest = np.ascontiguousarray(every["digest"]).view(">u8").reshape(-1, 2)
+    digest = np.ascontiguousarray(every["digest"]).view(">u8")
     return every[np.lexsort((digest[:, 1], digest[:, 0], every["distance"]))]
 
 

@@ -164,7 +164,7 @@ class Environment:
             )
         if self.write:
             self._env.reader_check()
-            self._extend(self._env)
+            self._extend(self._env.info()["map_size"])
             if found is None:
                 self._create()
 
@@ -234,19 +234,19 @@ class Environment:
             try:
                 step()
             except lmdb.MapFullError:
-                env.set_mapsize(2 * env.info()["map_size"])
-                self._extend(env)
+                size = 2 * env.info()["map_size"]
+                self._extend(size)
+                env.set_mapsize(size)
             else:
                 return
 
-    def _extend(self, env: lmdb.Environment) -> None:
-        """Make the file as long as the map, without using disk for it.
+    def _extend(self, size: int) -> None:
+        """Make the file as long as the map is or will be, without using disk for it.
 
         Free pages at the end of the map need never have been written. With this, a file that is shorter than its
         pages is known to be cut off.
         """
         data = self.place / "data.mdb"
-        size = env.info()["map_size"]
         if data.stat().st_size < size:
             os.truncate(data, size)
 

@@ -23,7 +23,7 @@ def default_place() -> Path:
 
 
 def network_file_system(place: Path) -> str | None:
-    """The type of the network file system that an existing folder lies on, as in "nfs4".
+    """The type of the network file system that a folder lies on, or would lie on, as in "nfs4".
 
     None: it lies on a local one, or the system has no table of mounts to ask (other systems than Linux).
     """

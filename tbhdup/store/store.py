@@ -90,10 +90,9 @@ class Store:
         Raises StoreLocked when another process writes to it, StoreTooNew when a newer version made it, and StoreError
         when it is missing (reading), damaged, of an older schema, or something else than a store.
         """
-        environment = Environment(place, write)
         kind = network_file_system(place)
         note = f"the store {place} is on a network file system ({kind}), where its locks may fail: name a local folder"
-        return cls(environment, (note,) if kind else ())
+        return cls(Environment(place, write), (note,) if kind else ())
 
     def __enter__(self) -> Store:
         return self

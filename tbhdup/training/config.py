@@ -33,7 +33,7 @@ class Config:
     rate_heads: float = 5e-4
     rate_trunk: float = 2e-4
     decay: float = 0.02
-    frozen_stages: int = 2  # of the trunk's seven; the stem is frozen with them
+    frozen_stages: int = 2  # of the trunk's seven; the stem is frozen with them, the last convolution with all seven
     average: float = 0.999  # of the exponential moving average that ships
 
     # Copy-view losses.
@@ -62,7 +62,7 @@ def read_config(path: Path) -> Config:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
-    kinds = {field.name: type(field.default) for field in fields(Config)}
+    kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Config)}
     settings: dict[str, Any] = {}
     for name, value in data.items():
         if name not in kinds:

@@ -67,7 +67,7 @@ def recalls(clean: Heads, edited: Heads) -> dict[str, float]:
 
 
 def bit_health(bits: NDArray[np.bool_]) -> dict[str, float]:
-    """Balance, dead bits, correlation, and degrees of freedom mu (1 - mu) / var of d / M (Daugman 2003). bits: (n, M)."""
+    """Balance, dead bits, correlation, and degrees of freedom mu (1 - mu) / var (Daugman 2003). bits: (n, M)."""
     share = bits.mean(axis=0)
     live = (share > 0) & (share < 1)
     correlation = np.abs(np.corrcoef(bits[:, live], rowvar=False)) - np.eye(int(live.sum()))

@@ -60,7 +60,7 @@ class Memory:
 
 @dataclass
 class Trainer:
-    """The whole state of a run. `teacher`: (photographs, d) standardised clean features, also used to find near-duplicates."""
+    """The whole state of a run. `teacher`: (photographs, d) whitened clean features, which also tell near-duplicates."""
 
     config: Config
     folder: Path
@@ -91,10 +91,13 @@ class Trainer:
         self.unit_teacher = functional.normalize(self.teacher, dim=1)
         self._freeze()
         self.optimiser = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98))
-        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder.to(memory_format=torch.channels_last)
 
     def _freeze(self) -> None:
-        frozen = [self.encoder.trunk.stem, *self.encoder.trunk.stages[: self.config.frozen_stages]]
+        stages = self.encoder.trunk.stages
+        frozen: list[nn.Module] = [self.encoder.trunk.stem, *stages[: self.config.frozen_stages]]
+        if self.config.frozen_stages >= len(stages):
+            frozen.append(self.encoder.last)
         for part in frozen:
             part.requires_grad_(False)
 

@@ -114,12 +114,16 @@ def slant(image: Picture, rng: Rng) -> Picture:
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
     numbers = np.linalg.solve(np.array(rows), corners.ravel())
     fill = _ink(rng)
-    return image.transform((w, h), Image.Transform.PERSPECTIVE, numbers.tolist(), Image.Resampling.BILINEAR, fillcolor=fill)
+    return image.transform(
+        (w, h), Image.Transform.PERSPECTIVE, numbers.tolist(), Image.Resampling.BILINEAR, fillcolor=fill
+    )
 
 
 def stretch(image: Picture, rng: Rng) -> Picture:
     by = math.exp(rng.uniform(-0.4, 0.4))
-    return image.resize((max(16, round(image.width * by)), max(16, round(image.height / by))), Image.Resampling.BILINEAR)
+    return image.resize(
+        (max(16, round(image.width * by)), max(16, round(image.height / by))), Image.Resampling.BILINEAR
+    )
 
 
 # ---------------------------------------------------------------- canvas
@@ -158,7 +162,9 @@ def caption(image: Picture, rng: Rng) -> Picture:
     above = _chance(rng, 0.5)
     out.paste(image, (0, bar if above else 0))
     ink = (0, 0, 0) if sum(paper) > 380 else (255, 255, 255)
-    ImageDraw.Draw(out).multiline_text((size / 2, size / 3 + (0 if above else image.height)), _lines(rng, lines, 4), ink, _font(size))
+    ImageDraw.Draw(out).multiline_text(
+        (size / 2, size / 3 + (0 if above else image.height)), _lines(rng, lines, 4), ink, _font(size)
+    )
     return out
 
 
@@ -175,12 +181,14 @@ def screen(image: Picture, rng: Rng) -> Picture:
     draw = ImageDraw.Draw(out)
     at = (round(w * left), round(h * above))
     if _chance(rng, 0.6):
-        draw.rectangle((0, round(at[1] * rng.uniform(0, 0.4)), size[0], round(at[1] * rng.uniform(0.5, 0.9))), _ink(rng))
+        draw.rectangle(
+            (0, round(at[1] * rng.uniform(0, 0.4)), size[0], round(at[1] * rng.uniform(0.5, 0.9))), _ink(rng)
+        )
     text = max(6, round(size[0] * rng.uniform(0.03, 0.06)))
     for top, bottom in ((0, at[1]), (at[1] + h, size[1])):
-        y = top + text * 0.4
+        y: float = top + text * 0.4
         while y + text < bottom:
-            x = size[0] * rng.uniform(0.02, 0.2)
+            x: float = size[0] * rng.uniform(0.02, 0.2)
             dice = rng.random()
             if dice < 0.6:
                 draw.text((x, y), _lines(rng, 1, 5), ink if dice < 0.4 else _ink(rng), _font(text))
@@ -233,9 +241,9 @@ def watermark(image: Picture, rng: Rng) -> Picture:
     size = max(8, round(image.width * rng.uniform(0.06, 0.2)))
     word = _word(rng)
     if _chance(rng, 0.4):
-        for y in range(0, image.height, round(size * rng.uniform(1.5, 3.5)) + 1):
-            for x in range(-size, image.width, round(size * rng.uniform(3, 7)) + 1):
-                draw.text((x + y % (2 * size), y), word, ink, _font(size))
+        for top in range(0, image.height, round(size * rng.uniform(1.5, 3.5)) + 1):
+            for left in range(-size, image.width, round(size * rng.uniform(3, 7)) + 1):
+                draw.text((left + top % (2 * size), top), word, ink, _font(size))
     else:
         x, y = image.width * rng.uniform(0, 0.75), image.height * rng.uniform(0, 0.85)
         if _chance(rng, 0.5):
@@ -251,11 +259,16 @@ def banner(image: Picture, rng: Rng) -> Picture:
     w, h = image.size
     thick = max(6, round(h * rng.uniform(0.08, 0.28)))
     strip = Image.new("RGBA", (round(math.hypot(w, h)), thick), (*_ink(rng), 255))
-    ImageDraw.Draw(strip).text((thick, thick * 0.2), _lines(rng, 1, 6), (*_ink(rng), 255), _font(max(7, round(thick * 0.55))))
+    ImageDraw.Draw(strip).text(
+        (thick, thick * 0.2), _lines(rng, 1, 6), (*_ink(rng), 255), _font(max(7, round(thick * 0.55)))
+    )
     out = image.copy()
     if _chance(rng, 0.3):
         strip = strip.rotate(rng.uniform(20, 70) * (1 if _chance(rng, 0.5) else -1), expand=True)
-        at = (round(w * rng.choice([0.15, 0.85]) - strip.width / 2), round(h * rng.choice([0.15, 0.85]) - strip.height / 2))
+        at = (
+            round(w * rng.choice([0.15, 0.85]) - strip.width / 2),
+            round(h * rng.choice([0.15, 0.85]) - strip.height / 2),
+        )
         out.paste(strip, at, strip)
     else:
         out.paste(strip, (0, round((h - thick) * rng.choice([0, 0, 0.5, 1, 1]))))

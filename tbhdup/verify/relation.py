@@ -75,28 +75,30 @@ class Evidence:
 
 
 def describe(a: View, b: View, evidence: Evidence) -> Relation:
-    """How b was made from a."""
+    """How b was made from a. A turn is clockwise, and comes after the mirror (left to right), where both are told."""
     m = evidence.map
-    share_a, share_b = shares(m)
-    words = _geometry(a, b, m)
+    shown, filled = maps.overlap(np.linalg.inv(m)), maps.overlap(m)
+    share_a, share_b = (min(1.0, maps.area(part)) for part in (shown, filled))
+    affine = maps.linearised(m, shown.mean(axis=0))
+    depth = shown @ m[2, :2] + m[2, 2]
+    words = _geometry(a, b, affine, bent=bool(depth.max() / depth.min() > BENT))
     if share_a < WHOLE:
         words.append("cropped")
     if share_b < WHOLE:
-        words.append(_surroundings(b, m))
+        words.append(_surroundings(b, filled))
     if evidence.overlaid:
         words.append("overlaid")
     words += _tone(a, b, m, evidence.negative)
     if evidence.softened >= BLURRED:
         words.append("blurred")
-    centre = maps.overlap(np.linalg.inv(m)).mean(axis=0)
-    affine = maps.linearised(m, centre)
+    x, y, t, u, v, w = affine[:2].ravel().tolist()
     return Relation(
         words=tuple(words) or ("re-encoded",),
         share_a=share_a,
         share_b=share_b,
         inliers=evidence.inliers,
         agreement=evidence.agreement,
-        transform=tuple(affine[:2].ravel().tolist()),
+        transform=(x, y, t, u, v, w),
     )
 
 
@@ -105,10 +107,9 @@ def shares(m: maps.Map) -> tuple[float, float]:
     return min(1.0, maps.area(maps.overlap(np.linalg.inv(m)))), min(1.0, maps.area(maps.overlap(m)))
 
 
-def _geometry(a: View, b: View, m: maps.Map) -> list[str]:
+def _geometry(a: View, b: View, affine: maps.Map, bent: bool) -> list[str]:
     words = []
-    at = maps.overlap(np.linalg.inv(m)).mean(axis=0)
-    slope = np.diag(b.size) @ maps.linearised(m, at)[:2, :2] @ np.diag(1 / np.array(a.size))
+    slope = np.diag(b.size) @ affine[:2, :2] @ np.diag(1 / np.array(a.size))
     if np.linalg.det(slope) < 0:
         words.append("mirrored")
         slope = slope @ np.diag([-1, 1])
@@ -116,7 +117,6 @@ def _geometry(a: View, b: View, m: maps.Map) -> list[str]:
     quarters = round(angle / 90)
     if quarters % 4:
         words.append(f"turned {quarters % 4 * 90}")
-    bent = _is_bent(m)
     if bent:
         words.append("perspective")
     elif abs(angle - 90 * quarters) > ROTATED:
@@ -129,15 +129,8 @@ def _geometry(a: View, b: View, m: maps.Map) -> list[str]:
     return words
 
 
-def _is_bent(m: maps.Map) -> bool:
-    corners = maps.overlap(np.linalg.inv(m))
-    depth = corners @ m[2, :2] + m[2, 2]
-    return bool(depth.max() / depth.min() > BENT)
-
-
-def _surroundings(b: View, m: maps.Map) -> str:
-    """What b has around the part that a fills."""
-    part = maps.overlap(m)
+def _surroundings(b: View, part: maps.Points) -> str:
+    """What b has around the part (N, 2) that a fills."""
     low, high = part.min(axis=0), part.max(axis=0)
     sides = [low[0] > MARGIN, low[1] > MARGIN, high[0] < 1 - MARGIN, high[1] < 1 - MARGIN]
     if sum(sides) >= 3:

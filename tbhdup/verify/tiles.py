@@ -113,6 +113,14 @@ def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
     return Frame(warped[0], warped[1], inside, to_a)
 
 
+def reduced(frame: Frame, factor: float) -> Frame:
+    """The frame, smaller by about this factor: for pictures that have no detail at its full size."""
+    height, width = (max(4, round(n / CELL / factor)) * CELL for n in frame.a.shape)
+    small = [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in (frame.a, frame.b)]
+    inside = cv2.resize(frame.inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
+    return Frame(small[0], small[1], inside.astype(np.uint8), frame.to_a)
+
+
 def compare(frame: Frame, negative: bool) -> Tiles:
     """Correlate the tiles of a with those of b, or of its negative.
 

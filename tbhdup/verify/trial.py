@@ -22,9 +22,9 @@ HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 @dataclass(frozen=True, slots=True)
 class _Trial:
     map: maps.Map
+    frame: Frame
     tiles: Tiles
     finding: Finding
-    softened: float  # as Evidence has it
 
     @property
     def merit(self) -> tuple[bool, bool, float]:
@@ -43,8 +43,10 @@ def try_map(a: View, b: View, proposal: Proposal) -> tuple[Finding, Evidence | N
     if not best.finding.accepted:
         return best.finding, None
     agreement = float(np.median(best.tiles.correlation[best.tiles.both]))
+    scale_a, scale_b = _scales(a, b, best.frame, best.map)
+    softened = best.tiles.blur / (scale_b if best.tiles.blur > 0 else scale_a)
     return best.finding, Evidence(
-        best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, best.softened
+        best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, softened
     )
 
 
@@ -52,13 +54,16 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
     best: _Trial | None = None
     m = proposal.map
     for _ in range(ROUNDS):
-        frame = make_frame(a, b, m) if maps.is_sane(m) and max(shares(m)) >= LEAST_WHOLE else None
+        if not maps.is_sane(m):
+            break
+        parts = shares(m)
+        frame = make_frame(a, b, m) if max(parts) >= LEAST_WHOLE else None
         if frame is None:
             break
-        trial = _trial(a, b, frame, m, proposal.negative)
+        trial = _trial(a, frame, m, parts, proposal.negative)
         if not trial.finding.accepted and (a.block or b.block):
             blocks = np.array([a.block, b.block]) * _scales(a, b, frame, m)
-            coarse = _trial(a, b, reduced(frame, blocks.max() / 2), m, proposal.negative)
+            coarse = _trial(a, reduced(frame, blocks.max() / 2), m, parts, proposal.negative)
             if coarse.finding.accepted and not coarse.finding.overlaid:
                 return coarse
         if best is None or trial.merit > best.merit:
@@ -70,12 +75,10 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
     return best
 
 
-def _trial(a: View, b: View, frame: Frame, m: maps.Map, negative: bool) -> _Trial:
+def _trial(a: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negative: bool) -> _Trial:
     tiles = compare(frame, negative)
     level, taken = a.ground
-    finding = judge(tiles, on_ground(frame, level), taken > FLAT, shares(m))
-    scale_a, scale_b = _scales(a, b, frame, m)
-    return _Trial(m, tiles, finding, tiles.blur / (scale_b if tiles.blur > 0 else scale_a))
+    return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), taken > FLAT, parts))
 
 
 def _scales(a: View, b: View, frame: Frame, m: maps.Map) -> tuple[float, float]:

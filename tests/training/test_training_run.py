@@ -1,0 +1,114 @@
+"""A whole small training on drawn pictures: its weights load, and an interrupted run ends with the very same ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import drawing
+import numpy as np
+import pytest
+import torch
+
+from tbhdup.calibration import Calibration
+from tbhdup.errors import UsageError
+from tbhdup.model.encoding import BatchEncoder
+from tbhdup.training.config import Config, read_config
+from tbhdup.training.run import train
+
+CONFIG = Config(name="small", side=64, images=4, steps=6, warm_up=2, held_out=12, memory=32, teacher=16, frozen_stages=5)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(14):
+        for kind in drawing.KINDS:
+            drawing.picture(kind, seed, (160, 120)).save(folder / f"{kind}{seed}.jpg")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(photos, tmp_path_factory) -> Path:
+    skipped = []
+    outcome = train([photos], CONFIG, tmp_path_factory.mktemp("run"), on_skip=lambda p, w: skipped.append(p), workers=0)
+    assert outcome.complete
+    assert len(skipped) == 1
+    assert outcome.weights is not None
+    return outcome.weights
+
+
+def test_weights_load_and_encode(whole: Path) -> None:
+    encoder = BatchEncoder(whole, "cpu")
+    assert encoder.record.model_id.startswith("small-")
+    Calibration.from_record(encoder.record.calibration)
+    pixels = np.stack([np.asarray(drawing.picture("city", seed, (64, 64))) for seed in range(3)])
+    codes, latents = encoder.encode(pixels)
+    assert codes.shape == (3,)
+    assert latents.shape == (3, 128)
+    again, _ = encoder.encode(pixels[1:2])
+    assert again[0] == codes[1]  # a code does not depend on what else is in the batch
+
+
+def test_interrupted_and_resumed_run_makes_the_same_weights(whole: Path, photos: Path, tmp_path: Path) -> None:
+    steps: list[int] = []
+    first = train(
+        [photos], CONFIG, tmp_path, on_step=lambda step, _: steps.append(step), stop=lambda: len(steps) == 3, workers=0
+    )
+    assert not first.complete
+    assert first.step == 3
+    second = train([photos], CONFIG, tmp_path, workers=0)
+    assert second.weights is not None
+    assert second.weights.read_bytes() == whole.read_bytes()
+
+
+def test_another_config_is_refused(whole: Path, photos: Path) -> None:
+    with pytest.raises(UsageError, match="another config"):
+        train([photos], Config(**{**{f: getattr(CONFIG, f) for f in CONFIG.__slots__}, "seed": 2}), whole.parent, workers=0)
+
+
+def test_too_few_photographs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="too few"):
+        train([tmp_path], CONFIG, tmp_path / "run", workers=0)
+
+
+def test_config_files(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('seed = 3\nstrong = [0.1, 0.9]\nname = "x"\n')
+    assert read_config(path) == Config(seed=3, strong=(0.1, 0.9), name="x")
+    path.write_text("sead = 3\n")
+    with pytest.raises(UsageError, match="sead"):
+        read_config(path)
+    path.write_text('seed = "three"\n')
+    with pytest.raises(UsageError, match="seed"):
+        read_config(path)
+    path.write_text("= 3")
+    with pytest.raises(UsageError):
+        read_config(path)
+
+
+def test_damaged_weights_are_refused(whole: Path, tmp_path: Path) -> None:
+    from tbhdup.errors import WeightsError
+
+    copy = tmp_path / whole.name
+    copy.write_bytes(whole.read_bytes()[:-1] + b"x")
+    with pytest.raises(WeightsError, match="record"):
+        BatchEncoder(copy)
+    copy.with_suffix(".json").write_text(whole.with_suffix(".json").read_text())
+    with pytest.raises(WeightsError, match="digest"):
+        BatchEncoder(copy)
+    copy.with_suffix(".json").write_text('{"format": 99}')
+    with pytest.raises(WeightsError, match="format 99"):
+        BatchEncoder(copy)
+
+
+def test_imagenet_weights_fill_the_whole_trunk() -> None:
+    from tbhdup.model.network import Encoder
+    from tbhdup.training.initial import imagenet_file, load_imagenet
+
+    encoder = Encoder()
+    load_imagenet(encoder, imagenet_file())
+    x = torch.full((1, 3, 64, 64), 200, dtype=torch.uint8)
+    before = encoder.eval()(x)
+    folded = encoder.fold()(x)
+    assert torch.allclose(before.latent, folded.latent, atol=1e-3)
