@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, isfinite, log10
 from statistics import linear_regression
 from typing import Any
@@ -180,7 +181,7 @@ def _damaged(what: str) -> WeightsError:
 
 def _is_growing(numbers: Sequence[float], low: float, high: float, *, strictly: bool = False) -> bool:
     """Whether the numbers are finite, lie in low..high and never fall."""
-    ordered = all(a < b or (a == b and not strictly) for a, b in zip(numbers, numbers[1:], strict=False))
+    ordered = all(a < b or (a == b and not strictly) for a, b in pairwise(numbers))
     return ordered and all(isfinite(number) and low <= number <= high for number in numbers)
 
 

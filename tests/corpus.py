@@ -16,7 +16,12 @@ from PIL import Image
 from tbhdup.values import Reason
 
 WIDTH, HEIGHT = 96, 64
-CORNERS = ((220, 30, 30), (30, 200, 40), (40, 60, 220), (230, 220, 40))  # top left, top right, bottom left, bottom right
+CORNERS = (
+    (220, 30, 30),
+    (30, 200, 40),
+    (40, 60, 220),
+    (230, 220, 40),
+)  # top left, top right, bottom left, bottom right
 DEPTH = 60  # folders inside each other
 
 
@@ -153,7 +158,14 @@ def bad() -> dict[str, tuple[bytes, Expectation]]:
         "scrambled.png": (png[:200] + b"\0" * 8 + png[208:], Reason.CORRUPT),
         "headless.jpg": (b"\xff\xd8\xff\xdb\0\x04\0\0" + encoded("JPEG")[400:], Reason.CORRUPT),
     }
-    for name, ending in (("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp"), ("GIF", "gif"), ("TIFF", "tif"), ("AVIF", "avif")):
+    for name, ending in (
+        ("JPEG", "jpg"),
+        ("PNG", "png"),
+        ("WEBP", "webp"),
+        ("GIF", "gif"),
+        ("TIFF", "tif"),
+        ("AVIF", "avif"),
+    ):
         data = encoded(name)
         files[f"truncated.{ending}"] = (data[: len(data) * 6 // 10], Reason.TRUNCATED)
     return {f"bad/{name}": (data, Expectation(reason)) for name, (data, reason) in files.items()}

@@ -16,11 +16,57 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 Colour = tuple[int, int, int]
 Rng = np.random.Generator
 
-WORDS = (
-    "amber basket candle drift ember fable gravel harbour island juniper kettle lantern marble nectar orchard pebble "
-    "quarry ribbon saddle timber umbrella velvet willow yarn zephyr anchor bramble copper dune elm fern glacier heron "
-    "ivory jetty kestrel loom meadow north otter pine quill reed slate thistle urn vale wren yew"
-).split()
+WORDS = [
+    "amber",
+    "basket",
+    "candle",
+    "drift",
+    "ember",
+    "fable",
+    "gravel",
+    "harbour",
+    "island",
+    "juniper",
+    "kettle",
+    "lantern",
+    "marble",
+    "nectar",
+    "orchard",
+    "pebble",
+    "quarry",
+    "ribbon",
+    "saddle",
+    "timber",
+    "umbrella",
+    "velvet",
+    "willow",
+    "yarn",
+    "zephyr",
+    "anchor",
+    "bramble",
+    "copper",
+    "dune",
+    "elm",
+    "fern",
+    "glacier",
+    "heron",
+    "ivory",
+    "jetty",
+    "kestrel",
+    "loom",
+    "meadow",
+    "north",
+    "otter",
+    "pine",
+    "quill",
+    "reed",
+    "slate",
+    "thistle",
+    "urn",
+    "vale",
+    "wren",
+    "yew",
+]
 
 
 def picture(kind: str, seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
@@ -87,7 +133,9 @@ def _landscape(rng: Rng, w: int, h: int) -> Image.Image:
     for layer in range(5):
         ridge = h * (0.34 + 0.13 * layer) + 0.11 * h * _noise(rng, w, 2, (rng.uniform(2, 5), 2), 6)[0]
         near = (layer + 1) / 5
-        base = np.array(_colour(rng, (hue, hue + 0.08), (0.25 + 0.3 * near, 0.5 + 0.3 * near), (0.75 - 0.35 * near,) * 2))
+        base = np.array(
+            _colour(rng, (hue, hue + 0.08), (0.25 + 0.3 * near, 0.5 + 0.3 * near), (0.75 - 0.35 * near,) * 2)
+        )
         ground = base * (1 + (0.12 + 0.3 * near) * _noise(rng, w, h, (8 + 6 * layer, 12), 5)[..., None])
         haze = np.array((190, 205, 220)) * (1 - near) * 0.6 + ground * (1 - (1 - near) * 0.6)
         canvas = np.where((y > ridge)[..., None], haze, canvas)
@@ -96,7 +144,9 @@ def _landscape(rng: Rng, w: int, h: int) -> Image.Image:
     return _to_image(canvas)
 
 
-def _trees(rng: Rng, canvas: NDArray[np.float64], ridge: NDArray[np.float64], base: NDArray[np.float64], tall: float) -> NDArray[np.float64]:
+def _trees(
+    rng: Rng, canvas: NDArray[np.float64], ridge: NDArray[np.float64], base: NDArray[np.float64], tall: float
+) -> NDArray[np.float64]:
     image = _to_image(canvas)
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(8, 30))):
@@ -107,14 +157,22 @@ def _trees(rng: Rng, canvas: NDArray[np.float64], ridge: NDArray[np.float64], ba
         for step in range(3):  # three skirts of a fir
             top = foot - size * (0.45 + 0.25 * step)
             half = size * (0.3 - 0.07 * step)
-            draw.polygon([(x, top - size * 0.3), (x - half, top + size * 0.25), (x + half, top + size * 0.25)], _shade(green, 1 + 0.15 * step))
+            draw.polygon(
+                [(x, top - size * 0.3), (x - half, top + size * 0.25), (x + half, top + size * 0.25)],
+                _shade(green, 1 + 0.15 * step),
+            )
     return np.asarray(image, np.float64)
 
 
 def _city(rng: Rng, w: int, h: int) -> Image.Image:
     """Rows of houses with windows, some lit."""
     hue = rng.uniform(0.5, 1.05)
-    image = _to_image(_gradient(_colour(rng, (hue, hue), (0.5, 0.7), (0.3, 0.6)), _colour(rng, (0.02, 0.12), (0.3, 0.6), (0.85, 1)), w, h) + 12 * _noise(rng, w, h, (3, 6))[..., None])
+    image = _to_image(
+        _gradient(
+            _colour(rng, (hue, hue), (0.5, 0.7), (0.3, 0.6)), _colour(rng, (0.02, 0.12), (0.3, 0.6), (0.85, 1)), w, h
+        )
+        + 12 * _noise(rng, w, h, (3, 6))[..., None]
+    )
     draw = ImageDraw.Draw(image)
     for row in range(3):
         x = -rng.uniform(0, 0.1) * w
@@ -124,12 +182,18 @@ def _city(rng: Rng, w: int, h: int) -> Image.Image:
             wall = _colour(rng, (0, 1), (0.1, 0.45), (0.35 + 0.12 * row, 0.6 + 0.15 * row))
             draw.rectangle((x, top, x + width, h), wall, _shade(wall, 0.6))
             if rng.random() < 0.4:
-                draw.polygon([(x, top), (x + width / 2, top - rng.uniform(0.04, 0.1) * h), (x + width, top)], _shade(wall, 0.55))
+                draw.polygon(
+                    [(x, top), (x + width / 2, top - rng.uniform(0.04, 0.1) * h), (x + width, top)], _shade(wall, 0.55)
+                )
             columns, storey = int(rng.integers(2, 6)), rng.uniform(0.035, 0.06) * h
             for c in range(columns):
                 for r in range(int((h - top) / storey)):
                     left, up = x + width * (c + 0.25) / columns, top + storey * (r + 0.3)
-                    pane = _colour(rng, (0.1, 0.15), (0.3, 0.7), (0.9, 1)) if rng.random() < 0.35 else _shade(wall, rng.uniform(0.3, 0.6))
+                    pane = (
+                        _colour(rng, (0.1, 0.15), (0.3, 0.7), (0.9, 1))
+                        if rng.random() < 0.35
+                        else _shade(wall, rng.uniform(0.3, 0.6))
+                    )
                     draw.rectangle((left, up, left + width * 0.5 / columns, up + storey * 0.5), pane)
             x += width + rng.uniform(0, 0.02) * w
     return _to_image(np.asarray(image) * (1 + 0.05 * _noise(rng, w, h, (20, 20), 4)[..., None]))
@@ -179,7 +243,9 @@ def _leaves(rng: Rng, w: int, h: int) -> Image.Image:
                 root = foot + along * length * (t[k] - 0.08)
                 draw.line([tuple(root), tuple(edge[k])], _shade(colour, 0.6), 1)
         draw.line([tuple(foot - 0.15 * length * along), tuple(foot + length * along)], _shade(colour, 0.5), 2)
-    return _to_image(np.asarray(image) * (1 + 0.1 * _noise(rng, w, h, (30, 24), 3)[..., None])).filter(ImageFilter.SMOOTH)
+    return _to_image(np.asarray(image) * (1 + 0.1 * _noise(rng, w, h, (30, 24), 3)[..., None])).filter(
+        ImageFilter.SMOOTH
+    )
 
 
 def _page(rng: Rng, w: int, h: int) -> Image.Image:
@@ -203,7 +269,9 @@ def _page(rng: Rng, w: int, h: int) -> Image.Image:
     draw.rectangle((x0, figure[1], x0 + w * 0.38, figure[1] + 0.26 * h), None, ink)
     steps = np.cumsum(rng.normal(0, 1, 14))
     heights = (steps - steps.min()) / max(float(np.ptp(steps)), 0.1)
-    draw.line([(x0 + w * 0.38 * k / 13, figure[1] + h * (0.24 - 0.21 * v)) for k, v in enumerate(heights)], (190, 60, 40), 3)
+    draw.line(
+        [(x0 + w * 0.38 * k / 13, figure[1] + h * (0.24 - 0.21 * v)) for k, v in enumerate(heights)], (190, 60, 40), 3
+    )
     return image
 
 
@@ -226,7 +294,12 @@ def form(layout: int, content: int, size: tuple[int, int] = (420, 560)) -> Image
             x, y = w * (0.05 + 0.47 * column), h * (0.18 + 0.085 * row)
             draw.text((x, y), _words(look, 1) + ":", (90, 90, 90), _font(h / 50))
             draw.line((x, y + h * 0.06, x + w * 0.4, y + h * 0.06), (150, 150, 150), 1)
-            draw.text((x + w * 0.03, y + h * 0.026), f"{_words(fill, 1)} {fill.integers(10, 999)}", (20, 30, 140), _font(h / 38))
+            draw.text(
+                (x + w * 0.03, y + h * 0.026),
+                f"{_words(fill, 1)} {fill.integers(10, 999)}",
+                (20, 30, 140),
+                _font(h / 38),
+            )
     draw.text((w * 0.6, h * 0.95), f"Ref {fill.integers(10**5, 10**6)}", ink, _font(h / 45))
     return image
 
@@ -278,7 +351,9 @@ def chat(layout: int, content: int, size: tuple[int, int] = (320, 640)) -> Image
             photo = picture(PHOTOS[int(fill.integers(0, 4))], content, (round(w * 0.7), round(tall)))
             image.paste(photo, (round(x), round(y)))
         else:
-            draw.rounded_rectangle((x, y, x + w * 0.7, y + deep), h * 0.015, _shade(ink, 1.5) if mine else (255, 255, 255))
+            draw.rounded_rectangle(
+                (x, y, x + w * 0.7, y + deep), h * 0.015, _shade(ink, 1.5) if mine else (255, 255, 255)
+            )
             for k, line in enumerate(lines):
                 draw.text((x + w * 0.04, y + h * (0.01 + 0.03 * k)), line, (40, 40, 40), _font(h / 42))
         y += tall + h * 0.02

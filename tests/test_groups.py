@@ -16,9 +16,7 @@ def match(a: bytes, b: bytes, confidence: float = 1.0) -> Match:
     return Match(min(a, b), max(a, b), Kind.DUPLICATE, 0, 1.0, None, confidence)
 
 
-pairs = st.sets(
-    st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda p: p[0] < p[1]), max_size=20
-)
+pairs = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda p: p[0] < p[1]), max_size=20)
 
 
 @given(pairs, st.randoms())

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.search.choice import self_join
-from tbhdup.search.linear import Pairs
 from tbhdup.values import CODE_BITS
 
 CANDIDATE = np.dtype([("i", "<i8"), ("j", "<i8"), ("distance", "u1"), ("cosine", "<f4")])
@@ -140,7 +139,7 @@ def _products(latents: NDArray[np.int8], i: NDArray[np.int64], j: NDArray[np.int
 
 def _dots(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
     """Row by row. Exact in float32 whatever the order of the sum: no part of it exceeds 2**14 * 1024 = 2**24."""
-    return np.vecdot(a.astype(np.float32), b.astype(np.float32)).astype(np.int32)
+    return np.asarray(np.vecdot(a.astype(np.float32), b.astype(np.float32)), np.int32)
 
 
 def _distinct(index: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tbhdup.search import linear, multi_index
 from tbhdup.search.linear import Pairs
 
-
 LARGEST_RADIUS = ((200_000, 12), (50_000, 10), (2_000, 8), (0, -1))
 """From so many codes on, the largest radius at which the index wins."""
 

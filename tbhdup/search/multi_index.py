@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import comb
 
 import numpy as np
@@ -58,7 +59,7 @@ class Index:
         self._sizes = np.diff(self._starts, append=len(codes))
         self._codes = ordered[self._starts]
         cuts = np.linspace(0, CODE_BITS, 1 + (tables or (3 if len(self._codes) >= WIDE else 4))).astype(int).tolist()
-        self._tables = [_Table.over(self._codes, low, high) for low, high in zip(cuts, cuts[1:], strict=False)]
+        self._tables = [_Table.over(self._codes, low, high) for low, high in pairwise(cuts)]
 
     def self_join(self, radius: int) -> Iterator[Pairs]:
         """Every pair within the radius, once, in blocks of bounded size. The order is fixed by the codes alone."""
@@ -231,7 +232,7 @@ def _substring(codes: NDArray[np.uint64], low: int, bits: int) -> NDArray[np.int
 def _ranges(start: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
     """start[0] .. start[0] + size[0] - 1, start[1] .. and so on."""
     before = np.cumsum(size) - size
-    return np.arange(size.sum(), dtype=np.int64) + np.repeat(start - before, size)
+    return np.asarray(np.arange(size.sum(), dtype=np.int64) + np.repeat(start - before, size), np.int64)
 
 
 def _cells(

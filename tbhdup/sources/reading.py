@@ -28,7 +28,7 @@ _REASONS = {
 }
 
 
-class Unusable(Exception):  # noqa: N818 - not always an error: most folders hold files that are no pictures
+class Unusable(Exception):
     """One file gives no picture: `reason` is the word for reports, `detail` one line for people."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
@@ -65,7 +65,7 @@ def explain(error: OSError) -> str:
 
 
 def _read(path: bytes, expected: Entry | None) -> bytes:
-    with open(path, "rb", opener=_open) as file:  # noqa: PTH123 - the path is bytes
+    with open(path, "rb", opener=_open) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise Unusable(Reason.NOT_A_FILE)

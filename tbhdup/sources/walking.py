@@ -1,7 +1,6 @@
 """Walk the roots that the user named, folder by folder, in the order of their names."""
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH100, PTH116, PTH118, PTH119, PTH120, PTH122
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _ACCEPTED = 1
 _RELATED = 2
 
 
-class Damaged(Exception):  # noqa: N818 - a finding, turned into a StoreError where the store's place is known
+class Damaged(Exception):
     """A key or value that this module did not write."""
 
 

@@ -60,7 +60,7 @@ class Memory:
 
 @dataclass
 class Trainer:
-    """The whole state of a run. `teacher`: (photographs, d) whitened clean features, which also tell near-duplicates."""
+    """The whole state of a run. `teacher`: (photographs, d) whitened clean features; they tell near-duplicates, too."""
 
     config: Config
     folder: Path

@@ -39,7 +39,7 @@ class Features:
 
 def find_features(grey: NDArray[np.uint8]) -> Features:
     """The strongest features of a (h, w) picture, at most KEYPOINTS."""
-    sift = cv2.SIFT_create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
     keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)

@@ -6,19 +6,20 @@ A point of the picture's plane is (x / width, y / height); pixel (0, 0) covers (
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Map = NDArray[np.float64]
-Points = NDArray[np.float64]
+Map = NDArray[np.floating[Any]]
+Points = NDArray[np.floating[Any]]
 
 SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
 def orientations() -> list[Map]:
     """The eight maps of the whole square onto itself: turned by quarters, mirrored or not; the identity first."""
-    found = []
+    found: list[Map] = []
     for swap, flip_x, flip_y in product((False, True), repeat=3):
         m = np.eye(3)
         if swap:
@@ -82,7 +83,7 @@ def overlap(m: Map) -> NDArray[np.float64]:
 
 def area(corners: NDArray[np.float64]) -> float:
     """Area of a polygon with (N, 2) corners."""
-    points = corners.tolist()
+    points: list[list[float]] = corners.tolist()
     return abs(sum(points[k - 1][0] * y - points[k - 1][1] * x for k, (x, y) in enumerate(points))) / 2
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.verify import features, maps
-from tbhdup.verify.view import THUMB, View
+from tbhdup.verify.view import View
 
 ALIGNED = 0.6  # correlation of the thumbnails that makes the whole-frame map worth a tile test
 NEAR = 4.0  # pixels of the target's view: how far from its place an inlier may lie
@@ -101,7 +101,9 @@ def fit(a: features.Features, b: features.Features, pairs: NDArray[np.intp]) -> 
     return m, _count(target, agree)
 
 
-def _supports(source: Points, target: Points, scale: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _supports(
+    source: Points, target: Points, scale: NDArray[np.float64], turn: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """(N, N) whether match j lies where the similarity of match i puts it."""
     # complex numbers: a similarity is a multiplication
     p, q = source @ (1, 1j), target @ (1, 1j)
@@ -129,7 +131,7 @@ def _refine(source: Points, target: Points, agree: NDArray[np.bool_]) -> tuple[m
 
 def _homography(source: Points, target: Points, agree: NDArray[np.bool_]) -> tuple[maps.Map, NDArray[np.bool_]] | None:
     """Least-squares homography that starts from the affine map's inliers."""
-    m = np.eye(3)
+    m: maps.Map = np.eye(3)
     for near in (2 * NEAR, NEAR, NEAR):
         if agree.sum() < LEAST:
             return None

@@ -35,7 +35,10 @@ PENALTY = 2.0  # of a tile that differs; one that agrees counts 1
 MOST_BAD = 0.2  # of the rectangle's tiles that agree or differ
 MEDIAN_IN_BOX = 0.96
 LEAST_COVER = 0.3  # of one of the pictures
-LEAST_OF_FRAME = 0.5  # of the frame, and of all the tiles that agree or differ: in a template the content is the larger part
+LEAST_OF_FRAME = (
+    0.5  # of the frame, and of all the tiles that agree or differ: in a template the content is the larger part
+)
+
 # R3: the picture, with small things scattered over it
 EXACT = 0.99  # correlation that only one and the same shot has
 MANY_EXACT = 0.7  # of the agreeing tiles

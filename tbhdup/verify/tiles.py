@@ -110,15 +110,15 @@ def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
     inside = np.zeros((height, width), np.uint8)
     corners = maps.apply(np.linalg.inv(to_a), shown) * (width, height) - 0.5
     cv2.fillConvexPoly(inside, np.round(corners).astype(np.int32), 1)
-    return Frame(warped[0], warped[1], inside, to_a)
+    return Frame(np.asarray(warped[0], np.float32), np.asarray(warped[1], np.float32), inside, to_a)
 
 
 def reduced(frame: Frame, factor: float) -> Frame:
     """The frame, smaller by about this factor: for pictures that have no detail at its full size."""
     height, width = (max(4, round(n / CELL / factor)) * CELL for n in frame.a.shape)
-    small = [cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in (frame.a, frame.b)]
-    inside = cv2.resize(frame.inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
-    return Frame(small[0], small[1], inside.astype(np.uint8), frame.to_a)
+    parts = (frame.a, frame.b, frame.inside.astype(np.float32))
+    a, b, inside = (np.asarray(cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA), np.float32) for x in parts)
+    return Frame(a, b, (inside > 0.999).astype(np.uint8), frame.to_a)
 
 
 def compare(frame: Frame, negative: bool) -> Tiles:
@@ -127,7 +127,7 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     Only as much is done as is needed until nearly all tiles correlate: first both pictures are made equally sharp,
     then each tile takes the best of the shifts by one pixel.
     """
-    a, b = (cv2.GaussianBlur(x - np.float32(128), (5, 5), SMOOTH) for x in (frame.a, frame.b))
+    a, b = (_soft(x - np.float32(128), SMOOTH) for x in (frame.a, frame.b))
     b = -b if negative else b
     inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
     left, right = _Moments.of(a), _Moments.of(b)
@@ -135,13 +135,13 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     drift = np.zeros((*correlation.shape, 2), np.int8)
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
     blur = 0.0
-    if HOPE <= _share(correlation[seen] > DIFFER) and _share(correlation[seen] > AT_ONCE) < NEARLY:
+    if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
         a, b, blur = _equally_sharp(a, b, seen)
         if blur:
             left, right = _Moments.of(a), _Moments.of(b)
             correlation = _correlate(left, right)
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
-            around = cv2.copyMakeBorder(b, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+            around = np.pad(b, 1, mode="edge")
             for dy, dx in SHIFTS:
                 moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
                 shifted = _correlate(left, _Moments.of(moved))
@@ -201,6 +201,10 @@ def on_ground(frame: Frame, level: float) -> Bools:
     return np.asarray(_tile_means((np.abs(frame.a - np.float32(level)) <= 4).astype(np.float32)) >= 0.5)
 
 
+def _soft(x: Floats, sigma: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
+
+
 def _tile_means(x: NDArray[np.float32]) -> Floats:
     """Mean of every tile: (h, w) -> (h / CELL - 1, w / CELL - 1)."""
     cells = cv2.resize(x, (x.shape[1] // CELL, x.shape[0] // CELL), interpolation=cv2.INTER_AREA)
@@ -209,7 +213,7 @@ def _tile_means(x: NDArray[np.float32]) -> Floats:
 
 def _fineness(x: Floats, seen: Bools) -> float:
     """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
-    fine = x - cv2.GaussianBlur(x, (0, 0), FINE)
+    fine = x - _soft(x, FINE)
     shares = _tile_means(fine * fine)[seen] / np.maximum(_Moments.of(x).variance[seen], 1e-3)
     return float(np.sqrt(np.median(shares)))
 
@@ -223,7 +227,7 @@ def _equally_sharp(a: Floats, b: Floats, seen: Bools) -> tuple[Floats, Floats, f
     if max(fine_a, fine_b) <= SHARPER * aim:
         return a, b, 0.0
     for sigma in BLURS:
-        soft = cv2.GaussianBlur(sharp, (0, 0), sigma)
+        soft = _soft(sharp, sigma)
         if _fineness(soft, seen) <= aim:
             break
     return (soft, b, sigma) if sign > 0 else (a, soft, -sigma)

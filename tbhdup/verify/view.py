@@ -107,17 +107,17 @@ class View:
 
 
 def _grey(view: View) -> Floats:
-    return cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _thumb(view: View) -> Floats:
     small = cv2.resize(view.grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
     small = small - small.mean()
-    return (small / max(float(np.linalg.norm(small)), 1.0)).astype(np.float32)
+    return np.asarray(small / max(float(np.linalg.norm(small)), 1.0), np.float32)
 
 
 def _colours(view: View) -> NDArray[np.uint8]:
-    return cv2.blur(view.image, (5, 5))
+    return np.asarray(cv2.blur(view.image, (5, 5)), np.uint8)
 
 
 def _textured(view: View) -> NDArray[np.bool_]:
@@ -150,7 +150,9 @@ def _block(view: View) -> float:
             return 0.0
         spectrum = np.abs(np.fft.rfft(edges, 16 * SIDE)) / edges.sum()
         frequencies = np.arange(len(spectrum)) / (16 * SIDE)
-        fits = (frequencies >= 1 / min(BLOCKS[1], len(edges) / 4)) & (frequencies <= 1 / BLOCKS[0]) & (spectrum > ON_GRID)
+        fits = (
+            (frequencies >= 1 / min(BLOCKS[1], len(edges) / 4)) & (frequencies <= 1 / BLOCKS[0]) & (spectrum > ON_GRID)
+        )
         if not fits.any():
             return 0.0
         first = int(fits.argmax())

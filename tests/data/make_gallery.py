@@ -1,6 +1,6 @@
 """Draw the sample gallery: pictures made by code, and edited copies of them.
 
-    python tests/data/make_gallery.py tests/data/gallery
+python tests/data/make_gallery.py tests/data/gallery
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ HIT = np.dtype([("code", "<u8"), ("digest", "u1", (16,))])
 def codes(draw):
     """Random, clustered, repeated and extreme codes."""
     base = draw(st.lists(st.integers(0, 2**64 - 1), max_size=12))
-    near = [b ^ (1 << f) ^ (1 << g) for b in base for f, g in draw(st.lists(st.tuples(st.integers(0, 63), st.integers(0, 63)), max_size=4))]  # fmt: skip  # noqa: E501
+    near = [b ^ (1 << f) ^ (1 << g) for b in base for f, g in draw(st.lists(st.tuples(st.integers(0, 63), st.integers(0, 63)), max_size=4))]  # fmt: skip
     extra = draw(st.lists(st.sampled_from([0, 2**64 - 1, 1, 1 << 63]), max_size=6))
     values = [*base, *near, *extra]
     return np.array(draw(st.permutations(values)), np.uint64)

@@ -39,7 +39,9 @@ def test_every_file_gives_what_it_should(folder: Path, expected: dict[bytes, Exp
 def test_the_picture_is_seen_upright_in_its_colours(folder: Path, expected: dict[bytes, Expectation]) -> None:
     other = (b"grey", b"black", b"float", b"clear", b"one_pixel", b"thread")
     coloured = [name for name, x in expected.items() if x.reason is None and not any(word in name for word in other)]
-    seen = {name: corpus.corners(square(decode(read(os.path.join(os.fsencode(folder), name))), 32)) for name in coloured}
+    seen = {
+        name: corpus.corners(square(decode(read(os.path.join(os.fsencode(folder), name))), 32)) for name in coloured
+    }
     assert len(coloured) > 35
     assert seen == dict.fromkeys(coloured, (0, 1, 2, 3))
 

@@ -44,7 +44,12 @@ def bottomless(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_tree_in_order(tmp_path: Path) -> None:
-    touch(*(tmp_path / name for name in ("b/2.jpg", "b/1.png", "a/z/9.webp", "a/5.gif", "c.jpg", "B.jpg", "empty/notes.txt")))
+    touch(
+        *(
+            tmp_path / name
+            for name in ("b/2.jpg", "b/1.png", "a/z/9.webp", "a/5.gif", "c.jpg", "B.jpg", "empty/notes.txt")
+        )
+    )
     found = listings(tmp_path)
     assert [os.path.relpath(os.fsdecode(x.folder), tmp_path) for x in found] == [".", "a", "a/z", "b", "empty"]
     assert [[entry.name for entry in x.entries] for x in found] == [
@@ -200,7 +205,9 @@ def test_a_folder_that_vanishes_during_the_walk_is_skipped(tmp_path: Path) -> No
     assert still_there.complete
 
 
-NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: b"/" not in name and b"\0" not in name and name[:1] != b".")
+NAMES = st.binary(min_size=1, max_size=40).filter(
+    lambda name: b"/" not in name and b"\0" not in name and name[:1] != b"."
+)
 
 
 @given(st.sets(NAMES, max_size=12))

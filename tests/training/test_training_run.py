@@ -15,7 +15,9 @@ from tbhdup.model.encoding import BatchEncoder
 from tbhdup.training.config import Config, read_config
 from tbhdup.training.run import train
 
-CONFIG = Config(name="small", side=64, images=4, steps=6, warm_up=2, held_out=12, memory=32, teacher=16, frozen_stages=5)
+CONFIG = Config(
+    name="small", side=64, images=4, steps=6, warm_up=2, held_out=12, memory=32, teacher=16, frozen_stages=5
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,12 @@ def test_interrupted_and_resumed_run_makes_the_same_weights(whole: Path, photos:
 
 def test_another_config_is_refused(whole: Path, photos: Path) -> None:
     with pytest.raises(UsageError, match="another config"):
-        train([photos], Config(**{**{f: getattr(CONFIG, f) for f in CONFIG.__slots__}, "seed": 2}), whole.parent, workers=0)
+        train(
+            [photos],
+            Config(**{**{f: getattr(CONFIG, f) for f in CONFIG.__slots__}, "seed": 2}),
+            whole.parent,
+            workers=0,
+        )
 
 
 def test_too_few_photographs_are_refused(tmp_path: Path) -> None:
