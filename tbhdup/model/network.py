@@ -1,6 +1,6 @@
 """The encoder that ships: trunk, pooling and the means of two bottlenecks (TBH-VAE; Verwilt et al.).
 
-    pixels (n, 3, side, side) -> trunk -> 1280 channels -> GeM pooling -> features (n, 1280)
+    pixels (n, 3, side, side) -> trunk -> 1280 channels -> GeM pooling -> whitened features (n, 512)
         binary bottleneck       logits (n, 64):  bit j is 1 where logit j > 0
         continuous bottleneck   mean (n, 128):   the latent
 
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from tbhdup.model.trunk import ConvNorm, Trunk, conv_norms
 from tbhdup.values import CODE_BITS, LATENT_SIZE
 
-FEATURES = 1280
+CHANNELS = 1280
+FEATURES = 512
 
 
 class Heads(NamedTuple):
     """What the encoder says of a batch."""
 
-    features: Tensor  # (n, 1280)
+    features: Tensor  # (n, 512)
     logits: Tensor  # (n, bits)
     latent: Tensor  # (n, 128), not normalised
 
@@ -43,30 +44,29 @@ class Encoder(nn.Module):
     """
 
     centre: Tensor
-    spread: Tensor
+    axes: Tensor
 
     def __init__(self, bits: int = CODE_BITS, latent: int = LATENT_SIZE) -> None:
         super().__init__()
         self.trunk = Trunk()
-        self.last = ConvNorm(Trunk.width, FEATURES, 1)
+        self.last = ConvNorm(Trunk.width, CHANNELS, 1)
         self.pool = GeM()
-        # Mean and deviation of each feature before training. Raw features share a large positive mean, along which
-        # one optimiser step would push every bit to the same side.
-        self.register_buffer("centre", torch.zeros(FEATURES))
-        self.register_buffer("spread", torch.ones(FEATURES))
+        # A fixed whitening, laid before training. In raw features a few directions hold most of the variance, and the
+        # optimiser would turn every bit and every axis towards them.
+        self.register_buffer("centre", torch.zeros(CHANNELS))
+        self.register_buffer("axes", torch.zeros(FEATURES, CHANNELS))
         self.code = nn.Linear(FEATURES, bits)
         self.latent = nn.Linear(FEATURES, latent)
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        """The features that both bottlenecks read: (n, 1280) fp32."""
+        """The trunk's channels, pooled: (n, 1280) fp32."""
         x = (pixels.float() - 127.0) / 128.0
-        features: Tensor = self.pool(self.last(self.trunk(x)))
-        return (features - self.centre) / self.spread
+        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]
 
-    def heads(self, features: Tensor) -> Heads:
+    def heads(self, pooled: Tensor) -> Heads:
         """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""
-        with torch.autocast(features.device.type, enabled=False):
-            features = features.float()
+        with torch.autocast(pooled.device.type, enabled=False):
+            features = (pooled.float() - self.centre) @ self.axes.T
             return Heads(features, self.code(features), self.latent(features))
 
     def forward(self, pixels: Tensor) -> Heads:

@@ -101,7 +101,7 @@ class _Best:
         out = np.empty(len(kept), CANDIDATE)
         out["i"], out["j"] = i[kept], j[kept]
         out["distance"] = CODE_BITS - (key[kept] >> POSITION_BITS & 127)
-        out["cosine"] = _from_ordinal(key[kept] >> POSITION_BITS + 7)
+        out["cosine"] = _from_ordinal(key[kept] >> POSITION_BITS + 7 & (1 << 31) - 1)  # without the sign of a full word
         return out
 
 

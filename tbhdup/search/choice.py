@@ -19,7 +19,8 @@ def choose(n: int, radius: int) -> Literal["linear", "multi_index"]:
     """The faster self-join of n codes.
 
     Measured with one core (AVX2): seconds of the scan, and seconds of the index as a share of that, for uniform codes
-    and for clustered ones (twice as many centres as codes, of 24 degrees of freedom, drawn by Zipf's law):
+    and for clustered ones (twice as many centres as codes, of 24 degrees of freedom, drawn by Zipf's law). Made by
+    `tests/bench/search_choice.py`.
 
         n         scan      radius 4      8            10           12           14
           2,000    0.003 s   0.61  0.82   0.94  1.30   1.40  1.74   2.94  2.51   5.41  3.68

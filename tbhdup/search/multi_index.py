@@ -62,7 +62,7 @@ class Index:
         self._tables = [_Table.over(self._codes, low, high) for low, high in pairwise(cuts)]
 
     def self_join(self, radius: int) -> Iterator[Pairs]:
-        """Every pair within the radius, once, in blocks of bounded size. The order is fixed by the codes alone."""
+        """Every pair within the radius, once, in blocks of bounded size. The order is fixed by the input."""
         check(self._codes, radius)
         return _joined(self._blocks(radius))
 
@@ -150,11 +150,9 @@ class _Table:
                 keep = np.flatnonzero((distance <= radius) & (a < b))
                 yield a[keep], b[keep], distance[keep]
             for k in np.flatnonzero(dense):
-                ours, theirs = (
-                    slice(start[k], start[k] + size[k]),
-                    slice(start_other[k], start_other[k] + size_other[k]),
-                )
-                for row, column, distance in cross_join(self.codes[ours], self.codes[theirs], radius):
+                ours = self.codes[start[k] : start[k] + size[k]]
+                theirs = self.codes[start_other[k] : start_other[k] + size_other[k]]
+                for row, column, distance in cross_join(ours, theirs, radius):
                     a, b = start[k] + row, start_other[k] + column
                     keep = a < b
                     yield a[keep], b[keep], distance[keep]
@@ -177,7 +175,7 @@ def probes(code: int, radius: int, bucket: Callable[[int, int], NDArray[np.void]
 
     bucket(t, value) gives the pictures whose bits 16 t .. 16 t + 15 are `value` (t = 0..3), as a structured array with
     the fields "code" (uint64) and "digest" (16 uint8). Returns a FOUND array, every picture once, sorted by
-    (distance, digest). At radius 8 it asks for 188 buckets, at 16 for 7,969.
+    (distance, digest). At radius 8 it asks for 188 buckets, at 16 for 4,608.
     """
     check(np.empty(0, np.uint64), radius)
     limits = substring_radii(PERSISTED_TABLES, radius)
@@ -187,6 +185,8 @@ def probes(code: int, radius: int, bucket: Callable[[int, int], NDArray[np.void]
         own = code >> table * width & (1 << width) - 1
         for value in (own ^ patterns(width, limit)).tolist():
             hits = bucket(table, value)
+            if not len(hits):
+                continue
             difference = hits["code"] ^ np.uint64(code)
             distance = np.bitwise_count(difference)
             keep = distance <= radius
@@ -194,11 +194,8 @@ def probes(code: int, radius: int, bucket: Callable[[int, int], NDArray[np.void]
                 keep &= np.bitwise_count(_substring(difference, earlier * width, width)) > limits[earlier]
             if keep.any():
                 near = np.empty(np.count_nonzero(keep), FOUND)
-                near["code"], near["digest"], near["distance"] = (
-                    hits["code"][keep],
-                    hits["digest"][keep],
-                    distance[keep],
-                )
+                near["code"], near["digest"] = hits["code"][keep], hits["digest"][keep]
+                near["distance"] = distance[keep]
                 found.append(near)
     every = np.concatenate(found)
     digest = np.ascontiguousarray(every["digest"]).view(">u8")

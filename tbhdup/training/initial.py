@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from tbhdup.errors import MissingExtra
-from tbhdup.model.network import Encoder
+from tbhdup.model.network import FEATURES, Encoder
 from tbhdup.model.trunk import Block, ConvNorm, conv_norms
 
 Floats = NDArray[np.float32]
@@ -71,23 +70,19 @@ def rotation_to_signs(values: Floats, seed: int, rounds: int = 40) -> Floats:
 
 
 @torch.no_grad()
-def standardise(encoder: Encoder, features: Floats) -> Floats:
-    """Let the encoder's features start with mean 0 and deviation 1; returns the given ones so changed, (n, 1280)."""
-    centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-2
-    encoder.centre.copy_(torch.from_numpy(centre))
-    encoder.spread.copy_(torch.from_numpy(spread))
-    return np.asarray((features - centre) / spread, np.float32)
+def lay_heads(encoder: Encoder, pooled: Floats, seed: int) -> Floats:
+    """Whiten the features, start the latent as the first ones and the code as the ITQ signs of the first ones.
 
-
-@torch.no_grad()
-def lay_heads(encoder: Encoder, features: Floats, seed: int) -> None:
-    """Start the latent as whitened principal components and the code as their ITQ signs."""
-    _set(encoder.latent, *principal_axes(features, encoder.latent.out_features))
-    weight, bias = principal_axes(features, encoder.code.out_features)
-    rotation = rotation_to_signs(features @ weight.T + bias, seed)
-    _set(encoder.code, rotation.T @ weight, rotation.T @ bias)
-
-
-def _set(linear: nn.Linear, weight: Floats, bias: Floats) -> None:
-    linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-    linear.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+    pooled: (n, 1280) of clean photographs. Returns their whitened features (n, 512), the greatest variance first.
+    """
+    weight, bias = principal_axes(pooled, FEATURES)
+    encoder.axes.copy_(torch.from_numpy(weight))
+    encoder.centre.copy_(torch.from_numpy(pooled.mean(axis=0)))
+    features = np.asarray(pooled @ weight.T + bias, np.float32)
+    for linear in (encoder.latent, encoder.code):
+        linear.weight.copy_(torch.eye(*linear.weight.shape))
+        linear.bias.zero_()
+    bits = encoder.code.out_features
+    rotation = rotation_to_signs(features[:, :bits], seed)
+    encoder.code.weight[:, :bits] = torch.from_numpy(np.ascontiguousarray(rotation.T))
+    return features

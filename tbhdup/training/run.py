@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch.nn import functional
 
@@ -18,9 +19,9 @@ from tbhdup.model.network import Encoder
 from tbhdup.model.record import Preprocessing, Record, file_digest, write_record
 from tbhdup.training.config import Config
 from tbhdup.training.diagnostics import HeldOut, strong_views
-from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes, standardise
+from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet
 from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
-from tbhdup.training.trainer import CHECKPOINT, Trainer, encode_clean
+from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean
 
 WATCHED = 1500  # held-out photographs that the running diagnostics look at
 
@@ -55,19 +56,17 @@ def train(
     on_stage(f"features of {len(training)} photographs by the untouched trunk")
     encoder = Encoder(config.bits, config.latent)
     load_imagenet(encoder, imagenet_file())
-    features = standardise(encoder, _features(encoder, training, config, out / "features.npy"))
-    if len(features) <= config.teacher:
-        raise UsageError(f"{len(features)} photographs are fewer than the teacher's {config.teacher} dimensions")
-    weight, bias = principal_axes(features, config.teacher)
-    teacher = features @ weight.T + bias
-    lay_heads(encoder, features, config.seed)
+    pooled = _pooled(encoder, training, config, out / "pooled.npy")
+    if len(pooled) <= config.teacher:
+        raise UsageError(f"{len(pooled)} photographs are fewer than the teacher's {config.teacher} dimensions")
+    teacher = lay_heads(encoder, pooled, config.seed)[:, : config.teacher].copy()
     unit = teacher / np.linalg.norm(teacher, axis=1, keepdims=True)
     steps = Steps(training, nearest_unrelated(unit, config.near), config)
-    on_stage(f"views of {min(WATCHED, len(apart))} held-out photographs")
-    watched = apart[:WATCHED]
+    on_stage("views of held-out photographs")
+    watched = apart[:: max(1, len(apart) // WATCHED)]  # from every folder alike: paths are sorted
     pixels = np.concatenate(list(clean_batches(watched, config.side)))
-    untouched = encode_clean(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).features.numpy()
-    held_out = HeldOut(pixels, strong_views(watched, config), torch.from_numpy(untouched @ weight.T + bias))
+    untouched = encode_clean(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).features
+    held_out = HeldOut(pixels, strong_views(watched, config), untouched[:, : config.teacher])
     trainer = Trainer(
         config, out, steps, encoder, torch.from_numpy(teacher), on_step, held_out.measure, workers=workers
     )
@@ -82,15 +81,18 @@ def train(
     return Outcome(True, trainer.step, export(trainer.averaged, config, apart, out, facts, figures))
 
 
-def _features(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> np.ndarray:
-    """Clean features by the untouched trunk, (n, 1280) float32; kept for a resumed run."""
+def _pooled(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> NDArray[np.float32]:
+    """Pooled channels of clean photographs by the untouched trunk, (n, 1280); kept for a resumed run."""
     if cache.exists():
-        features = np.load(cache)
-        if len(features) == len(paths):
-            return features  # type: ignore[no-any-return]
-    features = encode_clean(encoder, clean_batches(paths, config.side)).features.numpy()
-    np.save(cache, features)
-    return features
+        pooled: NDArray[np.float32] = np.load(cache)
+        if len(pooled) == len(paths):
+            return pooled
+    encoder.eval()
+    with torch.no_grad():
+        parts = [encoder.pooled(as_input(pixels)) for pixels in clean_batches(paths, config.side)]
+    pooled = torch.cat(parts).numpy()
+    np.save(cache, pooled)
+    return pooled
 
 
 def export(

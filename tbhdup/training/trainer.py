@@ -270,12 +270,14 @@ class Trainer:
         self.geco.multiplier, self.geco.average = state["geco"]
 
 
+def as_input(pixels: NDArray[np.uint8]) -> Tensor:
+    """(n, side, side, 3) uint8 as the encoder takes it: (n, 3, side, side), channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
 def encode_clean(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Heads:
     """The heads of many pictures at once, (n, ...) each. batches: (m, side, side, 3) uint8."""
     encoder.eval()
-    parts = [
-        encoder(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last))
-        for pixels in batches
-    ]
+    parts = [encoder(as_input(pixels)) for pixels in batches]
     return Heads(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))

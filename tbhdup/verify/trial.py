@@ -16,6 +16,7 @@ from tbhdup.verify.view import View
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
 FLAT = 0.5  # share of the commonest grey that makes a picture a page
 ROUNDS = 3  # of the tile test, while the map is refined
+NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 
 
@@ -61,9 +62,8 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
         if frame is None:
             break
         trial = _trial(a, frame, m, parts, proposal.negative)
-        if not trial.finding.accepted and (a.block or b.block):
-            blocks = np.array([a.block, b.block]) * _scales(a, b, frame, m)
-            coarse = _trial(a, reduced(frame, blocks.max() / 2), m, parts, proposal.negative)
+        if not trial.finding.accepted and (factor := _coarseness(a, b, frame, m)) > 1:
+            coarse = _trial(a, reduced(frame, factor), m, parts, proposal.negative)
             if coarse.finding.accepted and not coarse.finding.overlaid:
                 return coarse
         if best is None or trial.merit > best.merit:
@@ -79,6 +79,12 @@ def _trial(a: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negat
     tiles = compare(frame, negative)
     level, taken = a.ground
     return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), taken > FLAT, parts))
+
+
+def _coarseness(a: View, b: View, frame: Frame, m: maps.Map) -> float:
+    """How much smaller the frame should be for what a pixelated or noisy picture still shows; 1: as it is."""
+    blocks = max(np.array([a.block, b.block]) * _scales(a, b, frame, m))
+    return max(float(blocks) / 2, 2.0 if max(a.noise, b.noise) >= NOISY else 1.0)
 
 
 def _scales(a: View, b: View, frame: Frame, m: maps.Map) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def test_files_are_sorted_by_path_and_chosen_as_by_brute_force(
     tmp_path_factory: pytest.TempPathFactory, parts: list[list[bytes]], tops: list[list[bytes]], slash: bool
 ) -> None:
     paths = {b"/" + b"/".join(part) + b".jpg" for part in parts}
-    under = [b"/" + b"/".join(top) + b"/" * slash for top in tops] + sorted(paths)[:1]
+    under = [b"/" + b"/".join(top) + b"/" * (slash and bool(top)) for top in tops] + sorted(paths)[:1]
     with Store.open(tmp_path_factory.mktemp("store")) as opened:
         opened.put_files(a_file(path) for path in paths)
         assert [file.path for file in opened.files()] == sorted(paths)

@@ -1,0 +1,135 @@
+"""The parts of the proof, each against a plain computation."""
+
+from __future__ import annotations
+
+import drawing
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageOps
+from verify_views import view_of
+
+from tbhdup.verify import features, maps, propose
+from tbhdup.verify.rules import best_box
+from tbhdup.verify.tiles import Frame, compare, refine
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([-2.0, 0.0, 1.0])))
+def test_the_best_box_is_the_best_of_all(gain: np.ndarray) -> None:
+    rows, columns = gain.shape
+    sums = [
+        gain[t:b, u:v].sum()
+        for t in range(rows)
+        for b in range(t + 1, rows + 1)
+        for u in range(columns)
+        for v in range(u + 1, columns + 1)
+    ]
+    t, b, u, v = best_box(gain)
+    assert gain[t:b, u:v].sum() == max(sums)
+
+
+def test_orientations_are_eight_different_maps_of_the_square_onto_itself() -> None:
+    found = maps.orientations()
+    assert np.array_equal(found[0], np.eye(3))
+    assert len({tuple(m.ravel()) for m in found}) == 8
+    for m in found:
+        assert {tuple(p) for p in maps.apply(m, maps.SQUARE)} == {tuple(p) for p in maps.SQUARE}
+
+
+@pytest.mark.parametrize("transpose", [None, *Image.Transpose])
+def test_the_aligned_test_finds_each_orientation(transpose: Image.Transpose | None) -> None:
+    image = drawing.picture("city", 4)
+    copy = image if transpose is None else image.transpose(transpose)
+    proposal = propose.aligned(view_of(image), view_of(ImageOps.invert(copy)))
+    assert proposal is not None
+    assert proposal.negative
+    w, h = image.size
+    dot = image.copy()
+    dot.paste((255, 0, 255), (w // 4 - 3, h // 8 - 3, w // 4 + 3, h // 8 + 3))
+    turned = np.asarray(dot if transpose is None else dot.transpose(transpose))
+    y, x = np.argwhere((turned == (255, 0, 255)).all(axis=2)).mean(axis=0)
+    expected = ((x + 0.5) / turned.shape[1], (y + 0.5) / turned.shape[0])
+    assert maps.apply(proposal.map, np.array([[0.25, 0.125]]))[0] == pytest.approx(expected, abs=0.01)
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.1, 3), st.floats(0.1, 3))
+def test_the_overlap_of_rectangles_is_what_intervals_say(x: float, y: float, w: float, h: float) -> None:
+    m = np.array([[w, 0, x], [0, h, y], [0, 0, 1]])
+    wide = max(0.0, min(1, x + w) - max(0, x))
+    tall = max(0.0, min(1, y + h) - max(0, y))
+    corners = maps.overlap(m)
+    assert (maps.area(corners) if len(corners) else 0) == pytest.approx(wide * tall, abs=1e-9)
+
+
+def test_maps_that_fold_or_flatten_are_not_sane() -> None:
+    assert maps.is_sane(np.eye(3))
+    for bad in (
+        np.zeros((3, 3)),
+        np.full((3, 3), np.nan),
+        np.diag([1.0, 0, 1]),
+        np.array([[1, 0, 0], [0, 1, 0], [-1.5, 0, 1.0]]),
+    ):
+        assert not maps.is_sane(bad)
+
+
+def test_a_homography_is_found_from_its_points() -> None:
+    m = np.array([[1.1, 0.1, 5], [-0.05, 0.9, 3], [4e-4, -3e-4, 1]])
+    points = np.random.default_rng(2).uniform(0, 300, (12, 2))
+    assert maps.direct_homography(points, maps.apply(m, points)) == pytest.approx(m, abs=1e-6)
+    near = maps.linearised(m, points[0])
+    assert maps.apply(near, points[:1]) == pytest.approx(maps.apply(m, points[:1]))
+
+
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_mirrored_and_inverted_features_need_no_second_detection(kind: str) -> None:
+    image = drawing.picture(kind, 1, (320, 240)).convert("L")
+    found = features.find_features(np.asarray(image))
+    flipped = features.mirrored(found, 320)
+    for derived, edited in (
+        (flipped, ImageOps.mirror(image)),
+        (features.inverted(found), ImageOps.invert(image)),
+        (features.inverted(flipped), ImageOps.invert(ImageOps.mirror(image))),
+    ):
+        again = features.find_features(np.asarray(edited))
+        pairs = features.match(derived, again)
+        gaps = np.linalg.norm(derived.places[pairs[:, 0]] - again.places[pairs[:, 1]], axis=1)
+        turns = np.exp(1j * (derived.angles[pairs[:, 0]] - again.angles[pairs[:, 1]]))
+        assert len(pairs) > 0.7 * len(found)
+        assert (gaps < 2).mean() > 0.95
+        assert np.median(np.abs(np.angle(turns))) < 0.05
+
+
+def test_a_blank_picture_has_no_features_and_no_matches() -> None:
+    none = features.find_features(np.zeros((100, 100), np.uint8))
+    assert len(none) == 0
+    assert none.descriptors.shape == (0, 128)
+    assert features.match(none, none).shape == (0, 2)
+
+
+@pytest.mark.parametrize("block", [6, 9, 14])
+def test_the_blocks_of_a_pixelated_picture_are_measured(block: int) -> None:
+    for kind in drawing.PHOTOS:
+        image = drawing.picture(kind, 2, (384, 288))
+        assert view_of(image).block == 0
+        small = image.resize((384 // block, 288 // block), Image.Resampling.BOX)
+        coarse = small.resize((small.width * block, small.height * block), Image.Resampling.NEAREST)
+        assert view_of(coarse).block == pytest.approx(block, rel=0.05)
+
+
+def test_a_map_that_is_a_pixel_off_is_refined() -> None:
+    view = view_of(drawing.picture("leaves", 3, (384, 288)))
+    shifted = np.roll(view.grey, 1, axis=1)
+    frame = Frame(view.grey, shifted, np.ones_like(view.grey, np.uint8), np.eye(3))
+    tiles = compare(frame, negative=False)
+    assert np.median(tiles.drift[tiles.agree], axis=0) == pytest.approx((1, 0))
+    refined = refine(tiles, frame, np.eye(3))
+    assert maps.apply(refined, np.array([[0.5, 0.5]]))[0] == pytest.approx((0.5 + 1 / 384, 0.5), abs=1e-3)
+
+
+def test_few_tiles_leave_the_map_alone() -> None:
+    blank = np.zeros((64, 64), np.float32)
+    frame = Frame(blank, blank, np.ones((64, 64), np.uint8), np.eye(3))
+    assert np.array_equal(refine(compare(frame, negative=False), frame, np.eye(3)), np.eye(3))

@@ -1,0 +1,124 @@
+"""Pictures that look alike and are not one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import drawing
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from verify_views import view_of
+
+from tbhdup.verify import View, prove
+
+
+@pytest.mark.parametrize("template", [drawing.form, drawing.slide, drawing.chat])
+def test_one_template_with_other_content_is_not_one_picture(template: Callable[[int, int], Image.Image]) -> None:
+    for layout in range(3):
+        views = [view_of(template(layout, content)) for content in range(4)]
+        for a, b in combinations(views, 2):
+            assert not prove(a, b).accepted
+
+
+def _captioned(image: Image.Image, words: str) -> Image.Image:
+    canvas = Image.new("RGB", (image.width, image.height + 90), (250, 240, 220))
+    canvas.paste(image, (0, 90))
+    drawing.ImageDraw.Draw(canvas).text((20, 15), words, (40, 20, 20), drawing._font(40))
+    return canvas
+
+
+def test_one_caption_bar_over_other_pictures_is_not_one_picture() -> None:
+    views = [view_of(_captioned(drawing.picture(kind, 4), "kettle by the jetty")) for kind in drawing.PHOTOS]
+    for a, b in combinations(views, 2):
+        assert not prove(a, b).accepted
+
+
+def test_one_picture_under_other_captions_is_one_picture_overlaid() -> None:
+    image = drawing.picture("fruit", 9)
+    verdict = prove(view_of(_captioned(image, "marble quarry")), view_of(_captioned(image, "yew and fern, north")))
+    assert verdict.accepted
+    assert verdict.relation is not None
+    assert "overlaid" in verdict.relation.words
+
+
+def test_one_frame_around_other_pictures_is_not_one_picture() -> None:
+    frames = []
+    for kind in drawing.PHOTOS:
+        frame = drawing.picture("leaves", 1)
+        frame.paste(drawing.picture(kind, 8, (360, 270)), (60, 45))
+        frames.append(view_of(frame))
+    for a, b in combinations(frames, 2):
+        assert not prove(a, b).accepted
+
+
+def test_two_collages_with_a_picture_in_common_only_share_a_part() -> None:
+    left, right, third = (drawing.picture(kind, 5, (320, 240)) for kind in ("city", "fruit", "landscape"))
+    collages = []
+    for pair in ((left, right), (left, third)):
+        canvas = Image.new("RGB", (640, 240))
+        for k, image in enumerate(pair):
+            canvas.paste(image, (320 * k, 0))
+        collages.append(view_of(canvas))
+    assert not prove(*collages).accepted
+    moved = Image.new("RGB", (640, 240))
+    moved.paste(third, (0, 0))
+    moved.paste(left, (320, 0))
+    verdict = prove(collages[0], view_of(moved))
+    assert not verdict.accepted
+    assert "part" in verdict.reason
+
+
+def test_different_pictures_of_one_kind_are_not_one_picture() -> None:
+    for kind in drawing.KINDS:
+        views = [view_of(drawing.picture(kind, seed)) for seed in range(4)]
+        for a, b in combinations(views, 2):
+            verdict = prove(a, b)
+            assert not verdict.accepted
+            assert verdict.reason
+            assert verdict.relation is None
+
+
+def _soft(level: int) -> Image.Image:
+    ramp = np.linspace(level, level + 6, 300)[None, :, None] + np.zeros((200, 300, 3))
+    return Image.fromarray(ramp.astype(np.uint8))
+
+
+@pytest.mark.parametrize("image", [Image.new("RGB", (300, 200), (250, 250, 250)), _soft(100), _soft(10)])
+def test_near_blank_pictures_match_as_identical_pixels_only(image: Image.Image) -> None:
+    same = prove(view_of(image), view_of(image.copy()))
+    assert same.accepted
+    assert same.relation is not None
+    assert same.relation.words == ("identical pixels",)
+    touched = image.copy()
+    touched.putpixel((3, 3), (0, 0, 0))
+    for other in (touched, ImageOps.mirror(touched), image.resize((150, 100))):
+        verdict = prove(view_of(image), view_of(other))
+        assert not verdict.accepted
+        assert "detail" in verdict.reason
+
+
+def test_pixels_are_read_only_when_they_could_be_equal() -> None:
+    def never() -> bytes:
+        raise AssertionError("asked for the pixels")
+
+    a, b = view_of(drawing.picture("city", 1)), view_of(drawing.picture("fruit", 1))
+    assert not prove(View(a.image, a.size, never), View(b.image, b.size, never)).accepted
+    larger = View(a.image, (a.size[0] * 2, a.size[1] * 2), never)
+    assert prove(View(a.image, a.size, never), larger).accepted
+
+
+def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
+    def broken() -> bytes:
+        raise OSError("the disk is gone")
+
+    textured = view_of(drawing.picture("leaves", 2))
+    verdict = prove(textured, View(textured.image, textured.size, broken))
+    assert verdict.accepted
+    assert verdict.relation is not None
+    assert verdict.relation.words == ("re-encoded",)
+    blank = view_of(Image.new("RGB", (300, 200), (9, 9, 9)))
+    verdict = prove(blank, View(blank.image, blank.size, broken))
+    assert not verdict.accepted
+    assert "the disk is gone" in verdict.reason
