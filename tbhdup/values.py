@@ -95,7 +95,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two different contents that belong together. `a` is the centre's digest inside a group."""
+    """Two different contents that belong together; where pixels decided, `a` is the larger picture."""
 
     a: Digest
     b: Digest

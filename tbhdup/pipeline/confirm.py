@@ -212,13 +212,20 @@ class _Proof:
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
 
     def _prove(self, pair: Pair) -> Verdict:
-        views = [self.views.get(digest) for digest in pair]
+        views = [self.views.get(digest) for digest in self._larger_first(pair)]
         for view in views:
             if isinstance(view, str):
                 return Verdict(False, 0.0, None, f"{ABSENT}: {view}")
         return verify.prove(*views)  # type: ignore[arg-type]  # strings were sent back above
 
+    def _larger_first(self, pair: Pair) -> Pair:
+        """The likely original first: the relation tells how the smaller picture was made from the larger one."""
+        sizes = [self.pictures[_place(self.digests, digest)][["width", "height"]].tolist() for digest in pair]
+        first, second = (width * height for width, height in sizes)
+        return pair if first >= second else (pair[1], pair[0])
+
     def _match(self, pair: Pair, verdict: Verdict) -> Match:
+        pair = self._larger_first(pair)
         a, b = (self.pictures[_place(self.digests, digest)] for digest in pair)
         distance = int(np.bitwise_count(np.uint64(a["code"]) ^ np.uint64(b["code"])))
         cosine = cosine_of(a["latent"], b["latent"])
