@@ -25,10 +25,10 @@ COSINES = tuple(step / 100 for step in range(100, -21, -1))
 """The cosines at which false matches are counted: 1.00, 0.99 .. -0.20."""
 
 # With a proof to follow, the thresholds only propose: they may be as loose as the proofs are affordable.
-STRANGERS_IN_RADIUS = 50.0  # a picture, on average: compared by latent, which costs next to nothing
+STRANGERS_IN_RADIUS = 200.0  # a picture, on average: compared by latent, which costs next to nothing
 STRANGERS_TO_PROVE = 3.0  # a picture, on average: proven on pixels, some 20 ms each
 # A small collection could afford to look at everything, but what is that far away is no copy.
-LOOSEST_RADIUS_RATE = 5e-2
+LOOSEST_RADIUS_RATE = 0.15
 LOOSEST_COSINE_RATE = 1e-2
 
 COUNTED = 10  # pairs: a rate from fewer is chance

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 KEYPOINTS = 500
 CONTRAST = 0.02  # half of the usual: dim and blurred copies still need their corners
 RATIO = 0.85  # of the distances to the best and the second best match
-NORM = 512  # of a descriptor: whole numbers up to here keep float32 products exact, in any order of summation
+NORM = 255  # of a descriptor: whole numbers, small enough for float32 to add their products exactly in any order
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Features:
     places       (N, 2) float32, x and y in pixels
     scales       (N,) float32, pixels
     angles       (N,) float32, radians from the x axis towards the y axis (y points down)
-    descriptors  (N, 128) float32 holding whole numbers, norm about NORM
+    descriptors  (N, 128) uint8, norm about NORM
     """
 
     places: NDArray[np.float32]
     scales: NDArray[np.float32]
     angles: NDArray[np.float32]
-    descriptors: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.scales)
@@ -43,13 +43,13 @@ def find_features(grey: NDArray[np.uint8]) -> Features:
     keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)
-        return Features(np.zeros((0, 2), np.float32), none, none, np.zeros((0, 128), np.float32))
+        return Features(np.zeros((0, 2), np.float32), none, none, np.zeros((0, 128), np.uint8))
     roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1))
     return Features(
         places=np.array([k.pt for k in keypoints], np.float32),
         scales=np.array([k.size for k in keypoints], np.float32),
         angles=np.deg2rad(np.array([k.angle for k in keypoints], np.float32)),
-        descriptors=np.round(roots * NORM).astype(np.float32),
+        descriptors=np.round(roots * NORM).astype(np.uint8),
     )
 
 
@@ -70,7 +70,7 @@ def inverted(features: Features) -> Features:
     return Features(features.places, features.scales, features.angles + np.float32(np.pi), _flat(cells))
 
 
-def _flat(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+def _flat(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(cells.reshape(len(cells), 128))
 
 
@@ -78,7 +78,7 @@ def match(a: Features, b: Features) -> NDArray[np.intp]:
     """(M, 2) indices of features that are each other's best match, and clearly better than the second best."""
     if len(a) < 2 or len(b) < 2:
         return np.zeros((0, 2), np.intp)
-    likeness = a.descriptors @ b.descriptors.T
+    likeness = a.descriptors.astype(np.float32) @ b.descriptors.T.astype(np.float32)
     rows = np.arange(len(a))
     best = likeness.argmax(axis=1)
     back = likeness.argmax(axis=0)

@@ -81,11 +81,6 @@ class View:
         return self._once(_thumb)
 
     @property
-    def colours(self) -> NDArray[np.uint8]:
-        """(h, w, 3) the picture, softened."""
-        return self._once(_colours)
-
-    @property
     def textured(self) -> NDArray[np.bool_]:
         """(rows, columns) whether each SQUARE of the picture has texture."""
         return self._once(_textured)
@@ -125,10 +120,6 @@ def _thumb(view: View) -> Floats:
     small = cv2.resize(view.grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
     small = small - small.mean()
     return np.asarray(small / max(float(np.linalg.norm(small)), 1.0), np.float32)
-
-
-def _colours(view: View) -> NDArray[np.uint8]:
-    return np.asarray(cv2.blur(view.image, (5, 5)), np.uint8)
 
 
 def _textured(view: View) -> NDArray[np.bool_]:
