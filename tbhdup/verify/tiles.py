@@ -52,14 +52,14 @@ class Tiles:
     """What the tiles of a frame say.
 
     correlation  (rows, columns) float32, -1..1: of the tile's luminance in a and in b
-    drift        (rows, columns, 2) int8: the shift of b, x and y in pixels, at which it is largest
+    drift        (rows, columns, 2) float32, -1..1: the shift of b, x and y in pixels, at which it would be largest
     textured_a   (rows, columns) bool: there is something to see in a's tile; textured_b: in b's
     inside       (rows, columns) bool: the tile lies wholly inside both pictures
     blur         sigma of the blur that made a as soft as b, frame pixels; negative: b as soft as a
     """
 
     correlation: Floats
-    drift: NDArray[np.int8]
+    drift: Floats
     textured_a: Bools
     textured_b: Bools
     inside: Bools
@@ -132,7 +132,7 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
     left, right = _Moments.of(a), _Moments.of(b)
     correlation = _correlate(left, right)
-    drift = np.zeros((*correlation.shape, 2), np.int8)
+    drift = np.zeros((*correlation.shape, 2), np.float32)
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
     blur = 0.0
     if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
@@ -142,12 +142,13 @@ def compare(frame: Frame, negative: bool) -> Tiles:
             correlation = _correlate(left, right)
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
             around = np.pad(b, 1, mode="edge")
+            at = {(0, 0): correlation}
             for dy, dx in SHIFTS:
                 moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
-                shifted = _correlate(left, _Moments.of(moved))
-                better = shifted > correlation
-                correlation = np.where(better, shifted, correlation)
-                drift[better] = (dx, dy)
+                at[dy, dx] = _correlate(left, _Moments.of(moved))
+            correlation = np.max(list(at.values()), axis=0)
+            drift[..., 0] = _peak(at[0, -1], at[0, 0], at[0, 1])
+            drift[..., 1] = _peak(at[-1, 0], at[0, 0], at[1, 0])
     alike = inside & (correlation > AGREE) & (left.variance > 1)
     gain = float(np.sqrt(np.median(right.variance[alike] / left.variance[alike]))) if alike.any() else 1.0
     gain = min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
@@ -178,6 +179,12 @@ class _Moments:
 def _correlate(a: _Moments, b: _Moments) -> Floats:
     together = _tile_means(a.picture * b.picture) - a.mean * b.mean
     return np.asarray(together / np.sqrt(np.maximum(a.variance * b.variance, 1e-3)))
+
+
+def _peak(before: Floats, here: Floats, after: Floats) -> Floats:
+    """Where the parabola through the values at -1, 0 and 1 is largest, within -1..1."""
+    bend = np.maximum(2 * here - before - after, 1e-6)
+    return np.asarray(np.clip((after - before) / (2 * bend), -1, 1))
 
 
 def _share(flags: Bools) -> float:

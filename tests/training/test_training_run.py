@@ -15,6 +15,8 @@ from tbhdup.model.encoding import BatchEncoder
 from tbhdup.training.config import Config, read_config
 from tbhdup.training.run import train
 
+torch.set_num_threads(1)  # as encoding does later in this module: sums must run in one order throughout
+
 CONFIG = Config(
     name="small", side=64, images=4, steps=6, warm_up=2, held_out=12, memory=32, teacher=16, frozen_stages=5
 )
