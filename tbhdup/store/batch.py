@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.errors import StoreError
-from tbhdup.store.environment import Environment
+from tbhdup.store.environment import BASE, Databases, Environment
 from tbhdup.store.paths import parent
 from tbhdup.store.records import (
     PICTURE,
@@ -28,6 +28,7 @@ from tbhdup.store.records import (
     folder_of,
     inode_key,
     pack_file,
+    pictures_from,
     stat_of,
     table_entries,
 )
@@ -85,16 +86,16 @@ class Batch:
         """Commit everything: all of it or, on an error, nothing."""
         models = [f"{kind}:{model}" for model in self.pictures for kind in ("pictures", "substrings")]
         verifiers = [f"verdicts:{verifier}" for verifier in self.verdicts]
+        environment.update([*BASE, *models, *verifiers], self._write)
 
-        def rows(txn: lmdb.Transaction[bytes]) -> None:
-            for model, arrays in self.pictures.items():
-                _write_pictures(environment, txn, model, _last_of_each(np.concatenate(arrays)))
-            for verifier, verdicts in self.verdicts.items():
-                txn.cursor(environment.get(f"verdicts:{verifier}")).putmulti(sorted(verdicts.items()))
-            for ident in sorted(self.files):
-                _write_folder(environment, txn, ident, self.folders[ident], self.files[ident])
-
-        environment.update([*models, *verifiers], rows)
+    def _write(self, txn: lmdb.Transaction[bytes], databases: Databases) -> None:
+        for model, arrays in self.pictures.items():
+            cursor, hits = txn.cursor(databases[f"pictures:{model}"]), txn.cursor(databases[f"substrings:{model}"])
+            _write_pictures(cursor, hits, _last_of_each(np.concatenate(arrays)))
+        for verifier, verdicts in self.verdicts.items():
+            txn.cursor(databases[f"verdicts:{verifier}"]).putmulti(sorted(verdicts.items()))
+        for ident, rows in sorted(self.files.items()):
+            _write_folder(txn, databases, ident, self.folders[ident], rows)
 
     def _key(self, path: bytes) -> tuple[bytes, bytes]:
         folder, name = parent(path)
@@ -125,22 +126,20 @@ def _last_of_each(rows: NDArray[np.void]) -> NDArray[np.void]:
     return picked
 
 
-def _write_pictures(environment: Environment, txn: lmdb.Transaction[bytes], model: str, rows: NDArray[np.void]) -> None:
-    pictures = txn.cursor(environment.get(f"pictures:{model}"))
-    substrings = txn.cursor(environment.get(f"substrings:{model}"))
+def _write_pictures(pictures: lmdb.Cursor[bytes], substrings: lmdb.Cursor[bytes], rows: NDArray[np.void]) -> None:
     digests = digests_of(rows)
+    codes = dict(zip(digests, rows["code"].tolist(), strict=True))
     before = pictures.getmulti(digests)
-    if before:
-        _drop_hits(substrings, rows, np.frombuffer(b"".join(record for _, record in before), PICTURE))
+    kept = np.array([codes[digest] for digest, _ in before], np.uint64)
+    known = pictures_from((record for _, record in before), len(before))
+    _drop_hits(substrings, known[known["code"] != kept])
     pictures.putmulti(zip(digests, column(rows, PICTURE.itemsize), strict=True))
     for table in range(TABLES):
         substrings.putmulti(table_entries(rows, table))
 
 
-def _drop_hits(cursor: lmdb.Cursor[bytes], after: NDArray[np.void], before: NDArray[np.void]) -> None:
+def _drop_hits(cursor: lmdb.Cursor[bytes], stale: NDArray[np.void]) -> None:
     """Take the old codes of pictures that are put again out of the substring tables."""
-    codes = dict(zip(digests_of(after), after["code"].tolist(), strict=True))
-    stale = before[before["code"] != np.array([codes[digest] for digest in digests_of(before)], np.uint64)]
     for table in range(TABLES):
         for key, hit in table_entries(stale, table):
             if cursor.set_key_dup(key, hit):
@@ -148,13 +147,17 @@ def _drop_hits(cursor: lmdb.Cursor[bytes], after: NDArray[np.void], before: NDAr
 
 
 def _write_folder(
-    environment: Environment, txn: lmdb.Transaction[bytes], ident: bytes, folder: bytes, rows: dict[bytes, bytes | None]
+    txn: lmdb.Transaction[bytes],
+    databases: Databases,
+    ident: bytes,
+    folder: bytes,
+    rows: dict[bytes, bytes | None],
 ) -> None:
-    folders, inodes = environment.get("folders"), environment.get("inodes")
+    folders, inodes = databases["folders"], databases["inodes"]
     known = txn.get(ident, db=folders)
     if known not in (None, folder):
         raise _same_id(folder, known)
-    files = txn.cursor(environment.get("files"))
+    files = txn.cursor(databases["files"])
     for key, record in files.getmulti(rows):
         inode = inode_key(stat_of(record))
         if inode is not None and txn.get(inode, db=inodes) == key:

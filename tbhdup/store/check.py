@@ -49,11 +49,7 @@ def check(environment: Environment) -> list[str]:
 def problems(environment: Environment) -> Iterator[str]:
     """One line for each thing that is wrong."""
     names = environment.names()
-    missing = [name for name in BASE if name not in names]
-    yield from (f"the database {name!r} is missing" for name in missing)
     yield from (f"the database {name!r} is none of a store's" for name in names if not is_ours(name))
-    if missing:
-        return
     databases = {name: environment.get(name) for name in filter(is_ours, names)}
     with environment.read() as txn:
         snapshot = Snapshot(txn, databases)

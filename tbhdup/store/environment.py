@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import TypeAlias
 
 import lmdb
 
@@ -26,6 +27,9 @@ MAX_DATABASES = 256
 
 BASE = ("meta", "folders", "files", "inodes")
 KEYED = ("pictures", "substrings", "verdicts")  # "pictures:<model id>", ..., "verdicts:<verifier version>"
+
+Databases: TypeAlias = "Mapping[str, lmdb._Database]"
+Work: TypeAlias = "Callable[[lmdb.Transaction[bytes], Databases], object]"
 
 
 class Environment:
@@ -84,19 +88,21 @@ class Environment:
         with self.hold() as env, self._begin(env) as txn:
             yield txn
 
-    def update(self, databases: Iterable[str], work: Callable[[lmdb.Transaction[bytes]], None]) -> None:
-        """Make the named databases where they are missing, do the work in one transaction, and commit it.
+    def update(self, names: Iterable[str], work: Work) -> None:
+        """Do the work in one transaction on the named databases, which are made where they are missing; commit it.
 
-        The work may `get` the named databases. It is done again from its beginning, in a larger map, when the map
-        is full.
+        The work is done again from its beginning, in a larger map, when the map is full. It must not ask for other
+        databases: opening one waits for the transaction to end.
         """
         with self.hold() as env:
-            for name in databases:
+            databases: dict[str, lmdb._Database] = {}
+            for name in names:
                 self._with_room(env, partial(self._database, env, name, create=True))
+                databases[name] = self._databases[name]
 
             def transaction() -> None:
                 with env.begin(write=True) as txn:
-                    work(txn)
+                    work(txn, databases)
 
             self._with_room(env, transaction)
 
@@ -109,7 +115,7 @@ class Environment:
                 return None
 
     def get(self, name: str) -> lmdb._Database:
-        """A database that must be there: one of BASE, or one that `update` was asked to make."""
+        """A database that must be there. Raises StoreError when it is missing."""
         database = self.find(name)
         if database is None:
             raise StoreError(_damaged(self.place, f"its database {name!r} is missing"))
@@ -167,6 +173,8 @@ class Environment:
             self._extend(self._env.info()["map_size"])
             if found is None:
                 self._create()
+        for name in BASE:
+            self.get(name)
 
     def _schema(self) -> int | None:
         """The schema's version. None: nothing is here, or the making of a store was cut off."""
@@ -187,10 +195,9 @@ class Environment:
     def _create(self) -> None:
         """Make the base. The schema comes last: a store that has one is whole."""
 
-        def describe(txn: lmdb.Transaction[bytes]) -> None:
-            meta = self.get("meta")
-            txn.put(b"creator", _version().encode(), db=meta)
-            txn.put(b"schema", b"%d" % SCHEMA, db=meta)
+        def describe(txn: lmdb.Transaction[bytes], databases: Databases) -> None:
+            txn.put(b"creator", _version().encode(), db=databases["meta"])
+            txn.put(b"schema", b"%d" % SCHEMA, db=databases["meta"])
 
         self.update(BASE, describe)
 

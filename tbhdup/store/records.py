@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +35,8 @@ TABLES = CODE_BITS // SUBSTRING_BITS
 """Substring tables a model; table t is keyed by bits 16t .. 16t+15 of the code, the lowest bit being bit 0."""
 
 KEY_LIMIT = 510  # LMDB takes 511; one byte is spare for "the next key after this one"
+
+CHUNK = 4096  # pictures joined at once
 
 _FOLDER = 8  # bytes of a folder id
 _FILE = struct.Struct(">B48sH")  # flags, stat, bytes of the name where the key could not hold it
@@ -110,9 +115,9 @@ def unpack_file(prefix: bytes, key: bytes, record: bytes) -> tuple[bytes, File]:
             reason, _, words = words.partition("\0")
             skip = Reason(reason)
     except (struct.error, ValueError) as error:
-        raise Damaged(f"the row of a file in {prefix!r}: {error}") from error
+        raise Damaged(f"the row of {os.fsdecode(prefix + key[_FOLDER:])!r}: {error}") from error
     if len(record) < end or file_key(key[:_FOLDER], name) != key or not name or b"\0" in name:
-        raise Damaged(f"the row of a file in {prefix!r} does not fit its key")
+        raise Damaged(f"the row of {os.fsdecode(prefix + key[_FOLDER:])!r} does not fit its key")
     mtime = int.from_bytes(mtime_ns, "big", signed=True)
     digest = digest_of(record)
     return name, File(prefix + name, size, mtime, device, int.from_bytes(inode, "big"), digest, skip, words)
@@ -147,6 +152,19 @@ def column(rows: NDArray[np.void], width: int) -> list[bytes]:
 def digests_of(rows: NDArray[np.void]) -> list[Digest]:
     """The digests of pictures or hits, in order."""
     return column(rows["digest"], DIGEST_SIZE)
+
+
+def pictures_from(records: Iterable[bytes], count: int) -> NDArray[np.void]:
+    """As many records as an array of pictures. Joined by and by, so that few exist twice. Raises Damaged."""
+    rows = np.empty(count, PICTURE)
+    remaining = iter(records)
+    for start in range(0, count, CHUNK):
+        part = rows[start : start + CHUNK]
+        joined = b"".join(islice(remaining, CHUNK))
+        if len(joined) != part.nbytes:
+            raise Damaged("its pictures have another size")
+        part[:] = np.frombuffer(joined, PICTURE)
+    return rows
 
 
 def table_entries(rows: NDArray[np.void], table: int) -> list[tuple[bytes, bytes]]:

@@ -22,7 +22,6 @@ from tbhdup.store.place import network_file_system
 from tbhdup.store.records import (
     HIT,
     PICTURE,
-    Damaged,
     as_digest,
     digest_of,
     folder_id,
@@ -32,6 +31,7 @@ from tbhdup.store.records import (
     pack_stat,
     pack_verdict,
     pair_key,
+    pictures_from,
     stat_of,
     table_key,
     unpack_file,
@@ -206,9 +206,9 @@ class Store:
         with self._environment.read() as txn:
             cursor = txn.cursor(database)
             if digests is None:
-                return _as_pictures(cursor.iternext(keys=False), txn.stat(database)["entries"])
+                return pictures_from(cursor.iternext(keys=False), txn.stat(database)["entries"])
             records = [record for _, record in cursor.getmulti(sorted(set(map(as_digest, digests))))]
-            return _as_pictures(iter(records), len(records))
+            return pictures_from(iter(records), len(records))
 
     def put_pictures(self, model: str, rows: NDArray[np.void]) -> None:
         """Add or replace pictures of a model, and their codes in its substring tables. rows: (N,) PICTURE."""
@@ -305,17 +305,6 @@ class Store:
                 found = [unpack_file(prefix, key, record)[1] for key, record in chunk]
             yield from found
             start = chunk[-1][0] + b"\0" if len(chunk) == CHUNK else b""
-
-
-def _as_pictures(records: Iterator[bytes], count: int) -> NDArray[np.void]:
-    """Joined chunk by chunk, so that no more than one chunk exists twice. Raises Damaged."""
-    rows = np.empty(count, PICTURE)
-    for start in range(0, count, CHUNK):
-        joined = b"".join(islice(records, CHUNK))
-        if len(joined) != len(rows[start : start + CHUNK]) * PICTURE.itemsize:
-            raise Damaged("pictures of another size")
-        rows[start : start + CHUNK] = np.frombuffer(joined, PICTURE)
-    return rows
 
 
 def _below(prefix: str, counts: dict[str, int]) -> dict[str, int]:

@@ -141,8 +141,7 @@ def test_a_full_disk_is_reported_and_costs_only_what_did_not_fit(tmp_path: Path)
 def test_a_killed_making_is_made_again(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         environment = store._environment
-        meta = environment.get("meta")
-        environment.update([], lambda txn: txn.drop(meta, delete=False))
+        environment.update(["meta"], lambda txn, databases: txn.drop(databases["meta"], delete=False))
     with pytest.raises(StoreError, match="no store"):
         Store.open(tmp_path, write=False)
     with Store.open(tmp_path) as store:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_samples import digest, pictures
 
-from tbhdup.store import HIT, PICTURE, TABLES, Store, batch, store
+from tbhdup.store import HIT, PICTURE, TABLES, Store, batch, records, store
 
 
 def by_digest(rows: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_pictures_by_digest_are_sorted_and_leave_out_the_unknown(tmp_path: Path)
 
 
 def test_all_pictures_are_read_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "CHUNK", 8)
+    monkeypatch.setattr(records, "CHUNK", 8)
     rows = pictures(33)
     with Store.open(tmp_path) as opened:
         opened.put_pictures("m", rows)
