@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from corpus import corners, encode, quarters
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+
+from tbhdup.sources import Decoded, decode, detail, fit, square
+
+
+def decoded(image: Image.Image) -> Decoded:
+    return Decoded(image, *image.size, "PNG")
+
+
+def soft(seed: int = 0, size: tuple[int, int] = (512, 384)) -> Image.Image:
+    """A picture with the softness of a photograph."""
+    noise = np.random.default_rng(seed).integers(0, 256, (24, 32), np.uint8)
+    return (
+        Image.fromarray(noise).convert("RGB").resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+    )
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+@given(st.integers(1, 700), st.integers(1, 700))
+@settings(deadline=None, max_examples=40)
+def test_square_and_fit_have_the_promised_shapes(width: int, height: int) -> None:
+    picture = decoded(Image.new("RGB", (width, height), (9, 99, 199)))
+    squeezed, whole = square(picture, 128), fit(picture, 256)
+    assert squeezed.shape == (128, 128, 3)
+    assert squeezed.dtype == whole.dtype == np.uint8
+    assert squeezed.flags.writeable
+    assert (squeezed == (9, 99, 199)).all()
+    h, w, _ = whole.shape
+    assert max(h, w) == min(256, max(width, height))
+    assert abs(w / max(width, height) * height - h / max(width, height) * width) <= 1.5 * min(width, height) + 1
+
+
+def test_square_shows_the_whole_picture() -> None:
+    assert corners(square(decoded(quarters()), 16)) == (0, 1, 2, 3)
+
+
+def test_fit_never_enlarges() -> None:
+    image = quarters()
+    assert (fit(decoded(image), 5000) == np.asarray(image)).all()
+
+
+def test_square_hardly_changes_for_copies_of_a_picture() -> None:
+    image = soft()
+    original = square(decode(encode(image, "PNG"), least=128), 128)
+    half = image.resize((256, 192), Image.Resampling.LANCZOS)
+    large = image.resize((2048, 1536), Image.Resampling.BICUBIC)
+    for copy in (
+        encode(image, "JPEG", quality=75),
+        encode(half, "PNG"),
+        encode(half, "JPEG"),
+        encode(large, "JPEG"),
+        encode(large, "PNG"),
+    ):
+        assert difference(square(decode(copy, least=128), 128), original) < 2
+    assert difference(square(decoded(soft(1)), 128), original) > 20
+
+
+def test_detail_counts_the_blocks_that_show_something() -> None:
+    flat = np.full((128, 128, 3), 77, np.uint8)
+    assert detail(flat) == 0
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    assert detail(noise) == 256
+    some = flat.copy()
+    some[:16, :24] = noise[:16, :24]  # two rows of three blocks
+    assert detail(some) == 6
+
+
+@pytest.mark.parametrize(("amplitude", "counted"), [(4, 0), (5, 256)])
+def test_detail_needs_more_than_four_grey_levels(amplitude: int, counted: int) -> None:
+    stripes = np.where(np.arange(128) % 2, 100 + amplitude, 100 - amplitude).astype(np.uint8)
+    assert detail(np.broadcast_to(stripes[None, :, None], (128, 128, 3)).copy()) == counted
+
+
+def test_detail_of_large_squares_does_not_overflow() -> None:
+    checks = (np.indices((2048, 2048)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert detail(np.repeat(checks[..., None], 3, axis=2)) == 256
+
+
+@pytest.mark.parametrize("shape", [(128, 64, 3), (100, 100, 3), (128, 128)])
+def test_detail_refuses_other_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="detail wants"):
+        detail(np.zeros(shape, np.uint8))
