@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tbhdup.verify.tiles import Tiles
 
 WELL = 0.9  # correlation of a tile that agrees well
+EXACT = 0.99  # correlation that two shots of one scene seldom reach
 
 # R1: nearly all agrees
 LEAST_TILES = 20  # textured in both
@@ -35,13 +36,10 @@ PENALTY = 2.0  # of a tile that differs; one that agrees counts 1
 MOST_BAD = 0.2  # of the rectangle's tiles that agree or differ
 MEDIAN_IN_BOX = 0.96
 LEAST_COVER = 0.3  # of one of the pictures
-LEAST_OF_FRAME = (
-    0.5  # of the frame, and of all the tiles that agree or differ: in a template the content is the larger part
-)
+LEAST_OF_FRAME = 0.5  # of the frame, and of the tiles that agree or differ: a template has more content than that
 
 # R3: the picture, with small things scattered over it
-EXACT = 0.99  # correlation that only one and the same shot has
-MANY_EXACT = 0.7  # of the agreeing tiles
+MANY_EXACT = 0.7  # share of the agreeing tiles that are exact
 LEAST_SHARE = 0.6  # of the tiles that agree, to those that agree or differ
 LEAST_IN_AREA = 0.3  # of an area's tiles, so that the area counts as shown
 LEAST_SPEAKING = 8  # tiles that agree or differ in an area that counts, and areas that count
@@ -76,11 +74,11 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     values = tiles.correlation[both]
     rule = PAGE if is_page else PICTURE
     if share >= rule.share and float(np.median(values)) >= rule.median and float((values > WELL).mean()) >= rule.well:
-        return Finding(True, _confidence((share - rule.share) / (1 - rule.share), seen / LEAST_TILES), share)
+        return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return Finding(False, 1 - share / 2, share, reason="pages whose content differs")
-    if _is_scattered(tiles, share) or _is_beside(tiles, ground, shares):
-        return Finding(True, _confidence(share, seen / LEAST_IN_BOX), share, overlaid=True)
+    if (share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares):
+        return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
 
 
@@ -104,12 +102,11 @@ def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool
     )
 
 
-def _is_scattered(tiles: Tiles, share: float) -> bool:
+def _is_scattered(tiles: Tiles) -> bool:
     """R3: the picture shows, exactly, nearly everywhere between the things laid over."""
-    agree = tiles.agree
-    if share < LEAST_SHARE or float((tiles.correlation[agree] > EXACT).mean()) < MANY_EXACT:
+    if _exactness(tiles) < MANY_EXACT:
         return False
-    count, bad = _by_area(agree), _by_area(tiles.differ)
+    count, bad = _by_area(tiles.agree), _by_area(tiles.differ)
     speaking = count + bad >= LEAST_SPEAKING
     shown = count >= LEAST_IN_AREA * (count + bad)
     return bool(speaking.sum() >= LEAST_SPEAKING and shown[speaking].mean() >= AREAS_SHOWN)
@@ -147,6 +144,12 @@ def _by_area(tiles: Bools) -> NDArray[np.intp]:
     return np.bincount(areas[tiles], minlength=16)
 
 
-def _confidence(margin: float, plenty: float) -> float:
-    """From 0.5, where a rule is barely met, towards 1. margin: 0..1; plenty: how many times the tiles needed."""
-    return 0.5 + 0.3 * margin + 0.2 * min(1.0, plenty / 5)
+def _exactness(tiles: Tiles) -> float:
+    """Share of the agreeing tiles that are exact."""
+    values = tiles.correlation[tiles.agree]
+    return float((values > EXACT).mean()) if values.size else 0.0
+
+
+def _confidence(tiles: Tiles, share: float) -> float:
+    """Of an accepted pair, 0.5..1: lower for degraded copies, and for what may be a second shot of the scene."""
+    return 0.5 + 0.5 * share * _exactness(tiles)
