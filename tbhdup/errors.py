@@ -6,7 +6,6 @@ TbhdupError
 │   ├── StoreTooNew     written by a newer version
 │   └── StoreLocked     another process writes to it
 ├── WeightsError        weights are missing, damaged or of another format
-├── ReportError         a report file cannot be read back
 └── MissingExtra        an optional package is not installed
 """
 
@@ -58,10 +57,6 @@ class StoreLocked(StoreError):
 
 class WeightsError(TbhdupError):
     """The weights are missing, damaged or made for another version."""
-
-
-class ReportError(TbhdupError):
-    """A report file cannot be read back."""
 
 
 class MissingExtra(TbhdupError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -50,10 +49,8 @@ def main() -> None:
     except TbhdupError as error:
         print(f"tbhdup: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("tbhdup: interrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`): Python must not complain about it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.DONE)
+    except SystemExit as end:
+        # typer has turned Ctrl-C into this status already, and a closed pipe (`| head`) into a quiet end.
+        if end.code == Exit.INTERRUPTED:
+            print("tbhdup: interrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
+        raise

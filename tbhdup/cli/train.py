@@ -43,6 +43,6 @@ def train(
         workers=workers,
     )
     if outcome.weights is None:
-        console.print(f"stopped after step {outcome.step}: the same command goes on")
+        console.print(f"stopped after step {outcome.step}")
         raise typer.Exit(Exit.INTERRUPTED)
     typer.echo(outcome.weights)

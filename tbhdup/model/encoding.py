@@ -17,9 +17,8 @@ from torch.nn import functional
 from tbhdup.errors import WeightsError
 from tbhdup.model.device import choose_device, choose_precision
 from tbhdup.model.network import Encoder
-from tbhdup.model.record import Preprocessing, Record, file_digest, read_record
+from tbhdup.model.record import BATCH, Preprocessing, Record, file_digest, read_record
 
-BATCH = 16  # pictures a forward pass; measured fastest on a two-core CPU
 LATENT_SCALE = Preprocessing().latent_scale
 
 
@@ -32,7 +31,7 @@ class BatchEncoder:
         self.device = choose_device(device)
         self.dtype = dtype or choose_precision(self.device)
         torch.set_num_threads(1)
-        self._network = _load(self.record).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = _load(self.record).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
 
     @torch.inference_mode()
     def encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:

@@ -61,7 +61,7 @@ class Encoder(nn.Module):
     def pooled(self, pixels: Tensor) -> Tensor:
         """The trunk's channels, pooled: (n, 1280) fp32."""
         x = (pixels.float() - 127.0) / 128.0
-        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]
+        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]  # modules are untyped calls
 
     def heads(self, pooled: Tensor) -> Heads:
         """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""

@@ -115,7 +115,6 @@ def confirm(
             spokes = [(min(pair), max(pair)) for pair in asked]
             if not spokes:
                 break
-            proof.connected = _Connected()  # the question is now about direct matches
             proof.total += len(spokes)
             proof.decide(iter(spokes), pool.map, skip_connected=False)
     return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup import sources
+from tbhdup.model.record import BATCH
 from tbhdup.store import PICTURE, Store
 from tbhdup.values import Digest, File, OnProgress, Progress, Skip
 
-CHUNK = 16  # files a reading task; also the encoder's batch
+CHUNK = 16  # files a reading task
 
 
 class Encode(Protocol):
@@ -185,7 +186,7 @@ class _Run:
                 if digest not in self.claimed:
                     self.claimed.add(digest)
                     self.waiting.append(item)
-                    if len(self.waiting) == CHUNK:
+                    if len(self.waiting) == BATCH:
                         yield self.waiting
                         self.waiting = []
                     continue

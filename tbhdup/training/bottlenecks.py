@@ -51,7 +51,8 @@ class Bottlenecks(nn.Module):
         scale = adjacency.sum(dim=1).rsqrt()
         mixed = self.norm((scale[:, None] * adjacency * scale) @ self.graph(z))
         # Both signs go on, so that the rectifier costs no half of the latent.
-        return self.decoder(torch.cat([functional.relu(mixed), functional.relu(-mixed)], dim=1))  # type: ignore[no-any-return]
+        decoded: Tensor = self.decoder(torch.cat([functional.relu(mixed), functional.relu(-mixed)], dim=1))
+        return decoded
 
 
 @dataclass

@@ -161,7 +161,7 @@ class Trainer:
         parts = {**self._copy_losses(heads, photos), **self._vae_losses(heads, photos, noise)}
         total = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         norm = nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
         self.optimiser.step()
         self._average()
