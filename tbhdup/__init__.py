@@ -14,17 +14,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tbhdup.api import compare, report, scan, similar
+    from tbhdup.api import compare, leaks, mark, marked, report, scan, similar
+    from tbhdup.pipeline.leaks import Leak, Leaks
+    from tbhdup.pipeline.marking import Marked
     from tbhdup.pipeline.scan import Options
     from tbhdup.store import Store
     from tbhdup.values import Group, Kind, Match, Member, Progress, Report, Skip
 
 _HOMES = {
     "compare": "tbhdup.api",
+    "leaks": "tbhdup.api",
+    "mark": "tbhdup.api",
+    "marked": "tbhdup.api",
     "report": "tbhdup.api",
     "scan": "tbhdup.api",
     "similar": "tbhdup.api",
     "Options": "tbhdup.pipeline.scan",
+    "Leak": "tbhdup.pipeline.leaks",
+    "Leaks": "tbhdup.pipeline.leaks",
+    "Marked": "tbhdup.pipeline.marking",
     "Store": "tbhdup.store",
     **dict.fromkeys(("Group", "Kind", "Match", "Member", "Progress", "Report", "Skip"), "tbhdup.values"),
 }
@@ -32,6 +40,9 @@ _HOMES = {
 __all__ = [
     "Group",
     "Kind",
+    "Leak",
+    "Leaks",
+    "Marked",
     "Match",
     "Member",
     "Options",
@@ -40,6 +51,9 @@ __all__ = [
     "Skip",
     "Store",
     "compare",
+    "leaks",
+    "mark",
+    "marked",
     "report",
     "scan",
     "similar",

@@ -8,7 +8,7 @@ section of the record, with pictures of which it is known who is related to whom
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, isfinite, log10
@@ -129,14 +129,13 @@ class Calibration:
         return Thresholds(radius, cosine, candidates, "auto" if verify else "never", max_false_pairs)
 
 
-def count(
+def unrelated(
     codes: NDArray[np.uint64], latents: NDArray[np.int8], groups: NDArray[np.int64] | None = None
-) -> dict[str, Any]:
-    """Compare all unrelated pairs and make the section "calibration" of a record.
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """Hamming distances and cosines of all unrelated pairs, each pair once, in blocks of at most ROWS * n.
 
     codes: (n,) uint64; latents: (n, d) int8, d <= 1024; groups: (n,), equal for related pictures, whose pairs are left
     out; None: all are unrelated. Exact: integer products in float32 (below 2**24), one rounding of the cosine.
-    Raises ValueError when there is no unrelated pair.
     """
     n = len(codes)
     if latents.shape[0] != n or (groups is not None and len(groups) != n):
@@ -144,18 +143,33 @@ def count(
     family = np.arange(n) if groups is None else groups
     values = latents.astype(np.float32)
     length = np.einsum("ij,ij->i", values, values, dtype=np.float64)
-    edges = np.array(COSINES[::-1], np.float32)
-    distances, above = np.zeros(CODE_BITS + 1, np.int64), np.zeros(len(edges), np.int64)
     for top in range(0, n, ROWS):
         rows = slice(top, top + ROWS)
-        unrelated = np.triu(family[rows, None] != family[None, top:], 1)
-        distance = np.bitwise_count(codes[rows, None] ^ codes[None, top:])[unrelated]
+        apart = np.triu(family[rows, None] != family[None, top:], 1)
+        distance = np.bitwise_count(codes[rows, None] ^ codes[None, top:])[apart]
+        product = (values[rows] @ values[top:].T)[apart].astype(np.float64)
+        yield distance, cosines(product, (length[rows, None] * length[None, top:])[apart])
+
+
+def cosines(product: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Products over the root of the product of both squared lengths, rounded once; 0 where one has no direction."""
+    scale = np.sqrt(squares)
+    return np.divide(product, scale, out=np.zeros_like(product), where=scale > 0).astype(np.float32)
+
+
+def count(
+    codes: NDArray[np.uint64], latents: NDArray[np.int8], groups: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
+    """Compare all unrelated pairs and make the section "calibration" of a record.
+
+    Takes what `unrelated` takes. Raises ValueError when there is no unrelated pair.
+    """
+    edges = np.array(COSINES[::-1], np.float32)
+    distances, above = np.zeros(CODE_BITS + 1, np.int64), np.zeros(len(edges), np.int64)
+    for distance, cosine in unrelated(codes, latents, groups):
         distances += np.bincount(distance, minlength=CODE_BITS + 1)
-        product = (values[rows] @ values[top:].T)[unrelated].astype(np.float64)
-        scale = np.sqrt(length[rows, None] * length[None, top:])[unrelated]
-        cosine = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0).astype(np.float32)
         above += len(cosine) - np.searchsorted(np.sort(cosine), edges)
-    return false_match_rates(distances, above[::-1], n)
+    return false_match_rates(distances, above[::-1], len(codes))
 
 
 def false_match_rates(distances: NDArray[np.int64], cosines: NDArray[np.int64], pictures: int) -> dict[str, Any]:

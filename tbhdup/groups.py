@@ -2,6 +2,8 @@
 
 A group has a centre that every member matches directly. That B is a copy of A and C a copy of B does not put C beside
 A: the pair (A, C) has to be confirmed itself, and `missing_spokes` names the pairs that are worth the attempt.
+Pairs that someone has set apart, `apart`, each with the smaller digest first, are in no group together, even if both
+match its centre: the one with the weaker match is left out.
 """
 
 from __future__ import annotations
@@ -13,31 +15,34 @@ from typing import Any
 
 from tbhdup.values import Digest, Kind, Match
 
+Pairs = Set[tuple[Digest, Digest]]
 Rank = Mapping[Digest, tuple[Any, ...]]
 """Which picture goes first where matches do not decide: the smaller tuple. All tuples must compare with each other."""
 
 
-def centred(matches: Sequence[Match], rank: Rank) -> list[list[tuple[Digest, Match | None]]]:
+def centred(
+    matches: Sequence[Match], rank: Rank, apart: Pairs = frozenset()
+) -> list[list[tuple[Digest, Match | None]]]:
     """Groups of pictures, each as [(centre, None), (member, its match with the centre), ...].
 
     The centre is the picture with the most matches, then with the strongest (see `_Graph.first`), then of the first
-    rank. Its matches are its members; what is left forms further groups in the same way, and pictures that lost all
-    their partners to them are in none. Every digest is in one group at most. Groups come in the order of their
-    centres' rank, members in the order of their own; the order of `matches` plays no part.
+    rank. Its matches are its members, but for those set apart; what is left forms further groups in the same way, and
+    pictures that lost all their partners to them are in none. Every digest is in one group at most. Groups come in the
+    order of their centres' rank, members in the order of their own; the order of `matches` plays no part.
     A match is handed on as it came, so that the centre may be its `a` or its `b`, and its relation leads from a to b.
     Raises ValueError for a match of a picture with itself, KeyError for a digest without rank.
     """
-    graph = _Graph(matches, rank)
+    graph = _Graph(matches, rank, apart)
     groups = []
     while (centre := graph.first()) is not None:
-        members = graph.neighbours(centre)
+        members = graph.members(centre)
         groups.append([(centre, None), *((member, members[member]) for member in sorted(members, key=graph.order))])
         graph.remove([centre, *members])
     return sorted(groups, key=lambda group: graph.order(group[0][0]))
 
 
 def missing_spokes(
-    matches: Sequence[Match], rank: Rank, tried: Set[tuple[Digest, Digest]]
+    matches: Sequence[Match], rank: Rank, tried: Pairs, apart: Pairs = frozenset()
 ) -> list[tuple[Digest, Digest]]:
     """The pairs (centre, member) that others connect, but that are neither matched nor tried yet.
 
@@ -46,17 +51,18 @@ def missing_spokes(
     Only the centre of a connected part asks for pairs, so that a part of n pictures costs n - 1 proofs and not n**2;
     what the centre has turned down forms parts of its own. Sorted as `centred` sorts.
     """
-    graph = _Graph(matches, rank)
+    graph = _Graph(matches, rank, apart)
     missing = []
     while (centre := graph.first()) is not None:
-        members = graph.neighbours(centre)
+        members = graph.members(centre)
         asked = [
             other
             for other in graph.connected(centre)
             if other != centre
-            and other not in members
+            and other not in graph.neighbours(centre)
             and (centre, other) not in tried
             and (other, centre) not in tried
+            and (min(centre, other), max(centre, other)) not in apart
         ]
         missing += [(centre, other) for other in asked]
         graph.remove([centre, *members, *asked])  # if a proof fails, the next round has it among those left over
@@ -66,12 +72,18 @@ def missing_spokes(
 class _Graph:
     """The matches among the pictures that have no group yet."""
 
-    def __init__(self, matches: Iterable[Match], rank: Rank) -> None:
+    def __init__(self, matches: Iterable[Match], rank: Rank, apart: Pairs) -> None:
         self._rank = rank
+        self._apart: dict[Digest, set[Digest]] = {}
+        for a, b in apart:
+            self._apart.setdefault(a, set()).add(b)
+            self._apart.setdefault(b, set()).add(a)
         self._edges: dict[Digest, dict[Digest, Match]] = {}
         for match in matches:
             if match.a == match.b:
                 raise ValueError(f"a picture cannot match itself: {match.a.hex()}")
+            if match.b in self._apart.get(match.a, ()):
+                continue
             for one, other in ((match.a, match.b), (match.b, match.a)):
                 known = self._edges.setdefault(one, {})
                 known[other] = max(known.get(other, match), match, key=_merit)
@@ -83,6 +95,18 @@ class _Graph:
 
     def neighbours(self, digest: Digest) -> dict[Digest, Match]:
         return self._edges[digest]
+
+    def members(self, centre: Digest) -> dict[Digest, Match]:
+        """The neighbours that go into one group: the strongest first, and none that is set apart from one before."""
+        near = self._edges[centre]
+        if not any(digest in self._apart for digest in near):
+            return near
+        taken: dict[Digest, Match] = {}
+        by_rank = sorted(near, key=self.order)
+        for digest in sorted(by_rank, key=lambda digest: _strength(near[digest]), reverse=True):
+            if self._apart.get(digest, set()).isdisjoint(taken):
+                taken[digest] = near[digest]
+        return taken
 
     def first(self) -> Digest | None:
         """The picture with the most matches, then with the most confidence, cosine and nearness summed over them.
@@ -125,7 +149,10 @@ class _Graph:
         )
 
 
+def _strength(match: Match) -> tuple[Any, ...]:
+    return -list(Kind).index(match.kind), match.confidence, match.cosine, -match.distance
+
+
 def _merit(match: Match) -> tuple[Any, ...]:
     """Which of two matches of one pair is kept: the stronger, and never by chance."""
-    strength = -list(Kind).index(match.kind), match.confidence, match.cosine, -match.distance
-    return *strength, match.relation is not None, match.a, repr(match.relation)
+    return *_strength(match), match.relation is not None, match.a, repr(match.relation)

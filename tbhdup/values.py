@@ -32,6 +32,7 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"  # a picture in a format that is not allowed
     TRUNCATED = "truncated"  # the picture's data end early
     CORRUPT = "corrupt"  # the picture's data make no sense
+    CRASHED = "crashed"  # the decoder died of it, and the process with it
     TOO_LARGE = "too-large"  # more bytes or pixels than the limit
     NOT_A_FILE = "not-a-file"  # named by the user, but a FIFO, socket or device
     LOOP = "loop"  # a symbolic link that leads back to itself

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tbhdup.cli import compare, model, report, scan, similar, store, train
+from tbhdup.cli import apply, compare, evaluate, leaks, mark, model, report, scan, similar, store, train, undo
 from tbhdup.errors import Exit, TbhdupError
 
 app = typer.Typer(
@@ -22,7 +22,13 @@ app.command("scan")(scan.scan)
 app.command("similar")(similar.similar)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("leaks")(leaks.leaks)
+app.command("mark")(mark.mark)
+app.command("marks")(mark.marks)
+app.command("apply")(apply.apply)
+app.command("undo")(undo.undo)
 app.command("train")(train.train)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(store.app, name="store")
 app.add_typer(model.app, name="model")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from tbhdup.actions import Rule, Rules
     from tbhdup.pipeline.scan import Options
 
 
@@ -35,6 +38,24 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PATHS = "paths"
+    HTML = "html"
+
+
+class Kind(StrEnum):
+    """What files of a group have in common."""
+
+    IDENTICAL = "identical"
+    DUPLICATE = "duplicate"
+
+
+class Action(StrEnum):
+    """What happens to the files that can go."""
+
+    TRASH = "trash"
+    MOVE = "move"
+    HARDLINK = "hardlink"
+    SYMLINK = "symlink"
+    REFLINK = "reflink"
 
 
 StoreOption = Annotated[
@@ -62,6 +83,22 @@ NullOption = Annotated[bool, typer.Option("--null", "-0", help="With --format pa
 FailOption = Annotated[bool, typer.Option("--fail-if-found", help="Exit with 3 when duplicates are found.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 4 when a file was skipped.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+KeepOption = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        metavar="RULES",
+        help="What is kept, most important first, as in format,oldest: marked (in the report), least-edited, "
+        "resolution, bytes, format, oldest, newest, path.",
+    ),
+]
+PreferOption = Annotated[
+    list[Path] | None, typer.Option("--prefer", metavar="DIR", help="Keep files below DIR before others; repeatable.")
+]
+ReferenceOption = Annotated[
+    list[Path] | None,
+    typer.Option("--reference", metavar="DIR", help="Keep every file below DIR, whatever else is said; repeatable."),
+]
 
 
 def build(
@@ -85,3 +122,29 @@ def build(
         device=device.value,
         weights=weights,
     )
+
+
+def rules(
+    keep: str | None,
+    prefer: Sequence[Path] | None,
+    reference: Sequence[Path] | None,
+    default: tuple[Rule, ...] | None = None,
+) -> Rules:
+    """The keep rules from the command line's; `default`, else the core's own, where it names no order."""
+    from tbhdup import actions
+
+    order = (default or actions.DEFAULT) if keep is None else actions.parse(keep)
+    return actions.Rules(order, absolute(prefer), absolute(reference))
+
+
+def absolute(paths: Sequence[Path] | None) -> tuple[bytes, ...]:
+    """Paths as the core takes them."""
+    return tuple(os.path.abspath(os.fsencode(path)) for path in paths or ())
+
+
+def journal(store: Path | None) -> tuple[Path, bytes]:
+    """The journal of actions, and the folder for what the trash does not take: beside the store, and no part of it."""
+    from tbhdup.store import default_place
+
+    place = (store or default_place()).absolute()
+    return place.with_name(f"{place.name}.journal.jsonl"), os.fsencode(place.with_name("tbhdup-trash"))

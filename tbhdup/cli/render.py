@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,10 +16,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from tbhdup.cli.options import Format
 from tbhdup.errors import Exit
+from tbhdup.reports import wording
 from tbhdup.values import Group, OnProgress, Report
 from tbhdup.values import Progress as Step
 
-STAGES = {"list": "Listing", "encode": "Encoding", "search": "Searching", "prove": "Proving"}
+STAGES = {
+    "list": "Listing",
+    "encode": "Encoding",
+    "search": "Searching",
+    "prove": "Proving",
+    "draw": "Drawing",
+    "check": "Checking",
+    "apply": "Applying",
+    "undo": "Undoing",
+}
 
 
 @contextmanager
@@ -49,8 +61,8 @@ def progress(quiet: bool) -> Iterator[OnProgress]:
         yield on_progress
 
 
-def show(report: Report, form: Format | None, null: bool) -> None:
-    """Write the report to stdout."""
+def show(report: Report, form: Format | None, null: bool, roots: Sequence[Path], quiet: bool) -> None:
+    """Write the report on the roots (none: on everything) to stdout."""
     if form is None:
         form = Format.TERMINAL if sys.stdout.isatty() else Format.JSONL
     if form is Format.TERMINAL:
@@ -58,10 +70,31 @@ def show(report: Report, form: Format | None, null: bool) -> None:
         return
     from tbhdup import reports
 
-    lines = reports.paths.write(report, b"\0") if null and form is Format.PATHS else reports.WRITERS[form](report)
-    for line in lines:
-        sys.stdout.buffer.write(line)
+    if form is Format.HTML:
+        _show_page(report, roots, quiet)
+        return
+    _put(reports.paths.write(report, b"\0") if null and form is Format.PATHS else reports.WRITERS[form](report))
+
+
+def _show_page(report: Report, roots: Sequence[Path], quiet: bool) -> None:
+    from tbhdup.pipeline.thumbnails import thumbnails
+    from tbhdup.reports import html
+
+    absolute = [os.path.abspath(os.fsencode(root)) for root in roots]
+    with progress(quiet) as on_progress:
+        _put(html.write(report, absolute, partial(thumbnails, on_progress=on_progress)))
+
+
+def _put(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
+
+
+def warn(files: Iterable[tuple[bytes, str]]) -> None:
+    """Say on stderr of each file why it is left out."""
+    for path, reason in files:
+        print(f"left out {printable(path)}: {wording.visible(reason.strip())}", file=sys.stderr)
 
 
 def status(report: Report, fail_if_found: bool, strict: bool) -> Exit:
@@ -73,19 +106,7 @@ def status(report: Report, fail_if_found: bool, strict: bool) -> Exit:
 
 def printable(path: bytes) -> str:
     """A path for people: relative where that is shorter, odd bytes and control characters made visible."""
-    here = os.path.relpath(path)
-    name = os.fsdecode(min((here, path), key=len))
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+    return wording.name(min((os.path.relpath(path), path), key=len))
 
 
 def _draw(report: Report) -> None:
@@ -103,7 +124,7 @@ def _draw_group(console: Console, number: int, group: Group) -> None:
     console.print(f"[bold]{number}[/]  {group.kind}, {len(group.members)} files")
     for m in group.members:
         mark = "[green]keep[/]" if m.keep else "    "
-        facts = f"{m.width} x {m.height}, {size(m.size)}"
+        facts = f"{m.width} x {m.height}, {wording.size(m.size)}"
         why = escape(m.relation) or ("centre" if m.path == group.centre else f"cosine {m.cosine:.3f}")
         console.print(f"  {mark}  {escape(printable(m.path))}  [dim]{facts}[/]  [cyan]{why}[/]")
     console.print()
@@ -112,7 +133,7 @@ def _draw_group(console: Console, number: int, group: Group) -> None:
 def _draw_summary(console: Console, report: Report) -> None:
     s, t = report.summary, report.thresholds
     console.print(
-        f"[bold]{s.groups} groups[/], {s.duplicates} files more than needed ({size(s.duplicate_bytes)}), "
+        f"[bold]{s.groups} groups[/], {s.duplicates} files more than needed ({wording.size(s.duplicate_bytes)}), "
         f"among {s.files} files; {s.skipped} skipped"
     )
     console.print(

@@ -15,6 +15,23 @@ def report(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="[PATH...]", help="Only what lies below these; all by default.")
     ] = None,
+    saved: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A report in JSON Lines instead; its files are read.")
+    ] = None,
+    kind: Annotated[o.Kind | None, typer.Option("--kind", help="Only groups of this kind.")] = None,
+    under: Annotated[
+        Path | None, typer.Option("--under", metavar="DIR", help="Only groups that have a file below DIR.")
+    ] = None,
+    relation: Annotated[
+        str | None,
+        typer.Option("--relation", metavar="WORD", help="Only groups with a file that is so, as in cropped."),
+    ] = None,
+    min_size: Annotated[
+        int, typer.Option("--min-size", metavar="BYTES", min=0, help="Only groups with a file of so many bytes.")
+    ] = 0,
+    keep: o.KeepOption = None,
+    prefer: o.PreferOption = None,
+    reference: o.ReferenceOption = None,
     store: o.StoreOption = None,
     form: o.FormatOption = None,
     null: o.NullOption = False,
@@ -28,11 +45,28 @@ def report(
     strict: o.StrictOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
-    """Report on what earlier scans have seen, without looking at the folders again."""
-    from tbhdup import api
+    """Report on what earlier scans have seen, without looking at the folders again, or on a report in a file."""
+    from tbhdup.errors import UsageError
+    from tbhdup.pipeline import saved as reading
+    from tbhdup.values import Kind
 
-    settings = o.build(verify, radius, cosine, candidates, max_false_pairs, o.Device.CPU, weights)
-    with render.progress(quiet) as on_progress:
-        found = api.report(paths or None, store=store, options=settings, on_progress=on_progress)
-    render.show(found, form, null)
+    if saved and paths:
+        raise UsageError("--from FILE has its own files: use --under DIR instead of PATH")
+    folder = o.absolute([under])[0] if under else None
+    wanted = reading.Filter(Kind(kind.value) if kind else None, folder, relation, min_size)
+    if saved:
+        found = reading.select(reading.load(saved), wanted)
+        with render.progress(quiet) as on_progress:
+            found, changed = reading.unchanged(found, on_progress)
+        render.warn((skip.path, f"{skip.reason} {skip.detail}") for skip in changed)
+    else:
+        from tbhdup import api
+
+        settings = o.build(verify, radius, cosine, candidates, max_false_pairs, o.Device.CPU, weights)
+        with render.progress(quiet) as on_progress:
+            found = api.report(paths or None, store=store, options=settings, on_progress=on_progress)
+        found = reading.select(found, wanted)
+    if keep or prefer or reference:
+        found = reading.marked(found, o.rules(keep, prefer, reference))
+    render.show(found, form, null, paths or [], quiet)
     raise typer.Exit(render.status(found, fail_if_found, strict))

@@ -13,6 +13,9 @@ from tbhdup.cli import render
 
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders and files to look through.")],
+    keep: o.KeepOption = None,
+    prefer: o.PreferOption = None,
+    reference: o.ReferenceOption = None,
     store: o.StoreOption = None,
     form: o.FormatOption = None,
     null: o.NullOption = False,
@@ -33,5 +36,9 @@ def scan(
     settings = o.build(verify, radius, cosine, candidates, max_false_pairs, device, weights)
     with render.progress(quiet) as on_progress:
         report = api.scan(paths, store=store, options=settings, on_progress=on_progress)
-    render.show(report, form, null)
+    if keep or prefer or reference:
+        from tbhdup.pipeline import saved
+
+        report = saved.marked(report, o.rules(keep, prefer, reference))
+    render.show(report, form, null, paths, quiet)
     raise typer.Exit(render.status(report, fail_if_found, strict))

@@ -40,7 +40,7 @@ class GeM(nn.Module):
 class Encoder(nn.Module):
     """Pixels to logits and latent.
 
-    pixels: (n, 3, side, side) uint8, RGB, channels_last for speed.
+    pixels: (n, 3, side, side) uint8, RGB, channels_last for speed; side is a multiple of 32.
     """
 
     centre: Tensor
@@ -51,15 +51,22 @@ class Encoder(nn.Module):
         self.trunk = Trunk()
         self.last = ConvNorm(Trunk.width, CHANNELS, 1)
         self.pool = GeM()
+        self.turned = False  # whether the trunk was folded, and wants its input turned by half a circle
         # A fixed whitening, laid before training. In raw features a few directions hold most of the variance, and the
         # optimiser would turn every bit and every axis towards them.
         self.register_buffer("centre", torch.zeros(CHANNELS))
         self.register_buffer("axes", torch.zeros(FEATURES, CHANNELS))
         self.code = nn.Linear(FEATURES, bits)
         self.latent = nn.Linear(FEATURES, latent)
+        # Training moves the trunk faster than the biases can follow: each bit and each axis is kept centred.
+        # `fold` puts the norms into the linear layers.
+        self.code_norm: nn.Module = nn.BatchNorm1d(bits, affine=False)
+        self.latent_norm: nn.Module = nn.BatchNorm1d(latent, affine=False)
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """The trunk's channels, pooled: (n, 1280) fp32."""
+        if self.turned:
+            pixels = pixels.flip(2, 3)
         x = (pixels.float() - 127.0) / 128.0
         return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]  # modules are untyped calls
 
@@ -67,7 +74,7 @@ class Encoder(nn.Module):
         """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""
         with torch.autocast(pooled.device.type, enabled=False):
             features = (pooled.float() - self.centre) @ self.axes.T
-            return Heads(features, self.code(features), self.latent(features))
+            return Heads(features, self.code_norm(self.code(features)), self.latent_norm(self.latent(features)))
 
     def forward(self, pixels: Tensor) -> Heads:
         return self.heads(self.pooled(pixels))
@@ -77,4 +84,19 @@ class Encoder(nn.Module):
         self.eval()
         for part in conv_norms(self):
             part.fold()
+        self.turned = True
+        self.code_norm = _fold_into(self.code, self.code_norm)
+        self.latent_norm = _fold_into(self.latent, self.latent_norm)
         return self
+
+
+@torch.no_grad()
+def _fold_into(linear: nn.Linear, norm: nn.Module) -> nn.Module:
+    """Put a norm's running statistics into the linear layer before it; returns what stands in the norm's place."""
+    if isinstance(norm, nn.BatchNorm1d):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = (norm.running_var + norm.eps).rsqrt()
+        linear.bias.copy_((linear.bias - norm.running_mean) * scale)
+        linear.weight.mul_(scale[:, None])
+    return nn.Identity()

@@ -41,37 +41,39 @@ STAGES = (
 class ConvNorm(nn.Module):
     """Convolution, batch norm and, if asked for, ReLU6. `fold` turns the pair into one convolution with a bias.
 
-    Padding is TensorFlow's "same": at stride 2 an even side is padded by one more at its right or bottom end.
+    Padding is TensorFlow's "same": at stride 2 an even side is padded by one more at its right or bottom end. What a
+    convolution pads by itself is the other way round, so a folded one takes the picture turned by half a circle, with
+    its kernel turned alike: the same numbers, without a padded copy of the input.
     """
 
     def __init__(self, inward: int, outward: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True):
         super().__init__()
-        # At stride 2 the uneven padding is done by hand in `forward`, else the convolution does it itself.
-        self.uneven = (kernel - stride) // 2 if stride == 2 else 0
-        self.kernel, self.stride = kernel, stride
-        padding = 0 if stride == 2 else kernel // 2
+        self.uneven = (kernel // 2 - 1, kernel // 2) * 2 if stride == 2 else None
+        padding = 0 if self.uneven else kernel // 2
         self.conv = nn.Conv2d(inward, outward, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outward, eps=NORM_EPSILON)
         self.act: nn.Module = nn.ReLU6(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 2:
-            total = self.kernel - 2
-            x = functional.pad(x, (total // 2, total - total // 2) * 2)
+        if self.uneven:
+            x = functional.pad(x, self.uneven)
         return self.act(self.norm(self.conv(x)))  # type: ignore[no-any-return]  # modules are untyped calls
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Put the batch norm's running statistics into the convolution (inference only)."""
+        """Put the batch norm's running statistics into the convolution, and turn it (inference only)."""
         norm = self.norm
         if not isinstance(norm, nn.BatchNorm2d):
             return
         assert norm.running_var is not None
         assert norm.running_mean is not None
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        self.conv.weight.mul_(scale[:, None, None, None])
+        self.conv.weight.copy_(self.conv.weight.flip(2, 3) * scale[:, None, None, None])
         self.conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
         self.norm = nn.Identity()
+        if self.uneven:
+            self.conv.padding = (self.uneven[1], self.uneven[1])
+            self.uneven = None
 
 
 class Block(nn.Module):

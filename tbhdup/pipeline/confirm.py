@@ -7,6 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -17,7 +18,10 @@ from tbhdup.store import Store
 from tbhdup.values import Digest, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
 Pair = tuple[Digest, Digest]
-CHUNK = 32  # pairs proven at a time; between chunks, pairs that have become connected are left out
+Map = Callable[..., Iterator[Verdict]]
+CHUNK = 32  # pairs proven at a time
+FEW = 8  # if they come from fewer neighbourhoods
+WINDOW = 256  # pairs among which they are chosen
 VIEWS = 320  # views kept in memory, about 1.5 MB each with their features
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
@@ -87,8 +91,9 @@ def confirm(
     store: Store,
     threads: int,
     on_progress: OnProgress,
+    apart: groups.Pairs = frozenset(),
 ) -> Confirmed:
-    """The confirmed pairs among pictures (PICTURE rows, sorted by digest)."""
+    """The confirmed pairs among pictures (PICTURE rows, sorted by digest), but for those that someone set apart."""
     digests = [row.tobytes() for row in pictures["digest"]]
     on_progress(Progress("search", 0, len(digests)))
     found = search.candidates(
@@ -98,6 +103,8 @@ def confirm(
         thresholds.cosine,
         thresholds.candidates,
     )
+    if apart:
+        found = found[np.array([(digests[i], digests[j]) not in apart for i, j, *_ in found.tolist()], bool)]
     on_progress(Progress("search", len(digests), len(digests)))
     if thresholds.verify == "never":
         plain = (pictures["detail"][found["i"]] < LEAST_DETAIL) | (pictures["detail"][found["j"]] < LEAST_DETAIL)
@@ -106,28 +113,34 @@ def confirm(
             for i, j, d, c in found[~plain].tolist()
         ]
         return Confirmed(matches, len(found))
-    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress)
+    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, _Connected(rank), apart)
     proof.total = len(found)
-    with ThreadPoolExecutor(threads) as pool:
-        proof.decide(_by_neighbourhood(found, digests), pool.map)
+    with ThreadPoolExecutor(threads) as pool, verify.one_thread_a_proof():
+        proof.decide(_by_neighbourhood(found, digests, rank), pool.map)
         for _ in range(ROUNDS):
-            asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys())
+            asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys(), apart)
             spokes = [(min(pair), max(pair)) for pair in asked]
             if not spokes:
                 break
             proof.total += len(spokes)
-            proof.decide(iter(spokes), pool.map, skip_connected=False)
+            proof.decide_all(spokes, pool.map)
     return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)
 
 
-def _by_neighbourhood(found: NDArray[np.void], digests: Sequence[Digest]) -> Iterator[Pair]:
-    """Candidate pairs, each picture's best first, walking from neighbour to neighbour so that views are used again."""
+def _by_neighbourhood(
+    found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank
+) -> Iterator[tuple[int, Pair]]:
+    """Candidate pairs with the number of their connected neighbourhood.
+
+    Each neighbourhood is walked from its first picture by rank to neighbour after neighbour, so that views are used
+    again; each picture's best pairs come first.
+    """
     edges: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for i, j, _, cosine in found.tolist():
         edges[i].append((-cosine, j))
         edges[j].append((-cosine, i))
     visited: set[int] = set()
-    for start in sorted(edges):
+    for number, start in enumerate(sorted(edges, key=lambda place: rank[digests[place]])):
         todo = [start]
         while todo:
             here = todo.pop()
@@ -138,14 +151,15 @@ def _by_neighbourhood(found: NDArray[np.void], digests: Sequence[Digest]) -> Ite
             for _, there in near:
                 if there not in visited:
                     a, b = digests[here], digests[there]
-                    yield min(a, b), max(a, b)
+                    yield number, (min(a, b), max(a, b))
             todo.extend(there for _, there in reversed(near))
 
 
 class _Connected:
-    """Which pictures are linked by confirmed pairs (union by path halving)."""
+    """Which pictures are linked by confirmed pairs: union-find, the root of a part being its first by rank."""
 
-    def __init__(self) -> None:
+    def __init__(self, rank: groups.Rank) -> None:
+        self._rank = rank
         self._parent: dict[Digest, Digest] = {}
 
     def root(self, digest: Digest) -> Digest:
@@ -156,7 +170,8 @@ class _Connected:
         return digest
 
     def join(self, pair: Pair) -> None:
-        self._parent[self.root(pair[0])] = self.root(pair[1])
+        first, second = sorted((self.root(digest) for digest in pair), key=self._rank.__getitem__)
+        self._parent[second] = first
 
 
 @dataclass(slots=True)
@@ -169,31 +184,57 @@ class _Proof:
     store: Store
     threads: int
     on_progress: OnProgress
+    connected: _Connected
+    apart: groups.Pairs
     total: int = 0
     done: int = 0
     proven: int = 0
     recalled: int = 0
     matches: list[Match] = field(default_factory=list)
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
-    connected: _Connected = field(default_factory=_Connected)
 
-    def decide(
-        self, pairs: Iterator[Pair], map_: Callable[..., Iterator[Verdict]], skip_connected: bool = True
-    ) -> None:
-        """Decide pairs in chunks of a fixed size, so that the outcome does not depend on the threads."""
-        chunk: list[Pair] = []
-        for pair in pairs:
-            if skip_connected and self.connected.root(pair[0]) == self.connected.root(pair[1]):
-                self.done += 1
-                continue
-            chunk.append(pair)
-            if len(chunk) == CHUNK:
-                self._decide_chunk(chunk, map_)
-                chunk = []
-        self._decide_chunk(chunk, map_)
+    def decide(self, pairs: Iterator[tuple[int, Pair]], map_: Map) -> None:
+        """Decide pairs, given with their neighbourhood, but for those that others connect."""
+        waiting: list[tuple[int, Pair]] = []
+        while waiting := waiting + list(islice(pairs, WINDOW - len(waiting))):
+            before = len(waiting)
+            waiting = [item for item in waiting if not self._is_settled(item[1])]
+            self.done += before - len(waiting)
+            self._decide_chunk(self._choose(waiting), map_)
         self.store.commit()
 
-    def _decide_chunk(self, chunk: list[Pair], map_: Callable[..., Iterator[Verdict]]) -> None:
+    def _is_settled(self, pair: Pair) -> bool:
+        return pair in self.verdicts or self.connected.root(pair[0]) == self.connected.root(pair[1])
+
+    def _choose(self, waiting: Sequence[tuple[int, Pair]]) -> list[Pair]:
+        """The next pairs to prove side by side; the choice does not depend on the threads.
+
+        What would join two connected parts is first asked of their roots, the likely centres, which every member has to
+        match in the end. So that parts grow around their centres, each neighbourhood gives its next pair only; where
+        there are few neighbourhoods, further pairs of parts that no other pair could join meanwhile.
+        """
+        heads = dict(reversed(waiting))
+        rest = [pair for place, pair in waiting if heads[place] != pair]
+        chunk: list[Pair] = []
+        touched: set[Digest] = set()
+        for pair in [*reversed(heads.values()), *rest]:
+            if len(chunk) >= (CHUNK if len(chunk) < len(heads) else FEW):
+                break
+            roots = sorted(self.connected.root(digest) for digest in pair)
+            if touched.isdisjoint(roots):
+                touched.update(roots)
+                spoke = (roots[0], roots[1])
+                chunk.append(pair if spoke in self.verdicts or spoke in self.apart else spoke)
+        return chunk
+
+    def decide_all(self, pairs: Sequence[Pair], map_: Map) -> None:
+        """Decide pairs whether others connect them or not."""
+        for start in range(0, len(pairs), CHUNK):
+            self._decide_chunk(pairs[start : start + CHUNK], map_)
+            self.done += CHUNK
+        self.store.commit()
+
+    def _decide_chunk(self, chunk: Sequence[Pair], map_: Map) -> None:
         known = self.store.verdicts(verify.VERSION, chunk)
         new = [pair for pair in chunk if pair not in known]
         fresh = dict(zip(new, map_(self._prove, new), strict=True))
@@ -207,7 +248,6 @@ class _Proof:
             if verdict.accepted:
                 self.connected.join(pair)
                 self.matches.append(self._match(pair, verdict))
-        self.done += len(chunk)
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
 
     def _prove(self, pair: Pair) -> Verdict:

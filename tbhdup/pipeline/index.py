@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from tbhdup import sources
 from tbhdup.model.record import BATCH
 from tbhdup.store import PICTURE, Store
-from tbhdup.values import Digest, File, OnProgress, Progress, Skip
+from tbhdup.values import Digest, File, OnProgress, Progress, Reason, Skip
 
 CHUNK = 16  # files a reading task
+
+_PASSING = (Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED)  # of the moment, not of the content: looked at again
 
 
 class Encode(Protocol):
@@ -110,9 +112,8 @@ def _recognise(path: bytes, entry: sources.Entry, row: File | None, store: Store
     """The file's row when its content is known: unchanged since, or moved here. None: it must be read."""
     stat = (entry.size, entry.mtime_ns, entry.device, entry.inode)
     if row is not None and (row.size, row.mtime_ns, row.device, row.inode) == stat:
-        if row.digest is None or store.has_picture(model, row.digest):
-            return row
-        return None
+        known = row.skip not in _PASSING if row.digest is None else store.has_picture(model, row.digest)
+        return row if known else None
     digest = store.moved(entry.device, entry.inode, entry.size, entry.mtime_ns)
     if digest is None or not store.has_picture(model, digest):
         return None
@@ -170,8 +171,12 @@ class _Run:
             assert file.digest is not None
             if self.store.has_picture(self.model, file.digest) or file.digest in self.claimed:
                 return _Read(file)
-            picture = sources.decode(data, self.side)
-            pixels = sources.square(picture, self.side)
+            if file.digest in self.store.suspects:
+                sources.decode_apart(data, self.side)
+                self.store.suspects.clear(file.digest)
+            with self.store.suspects.watch(file.digest):
+                picture = sources.decode(data, self.side)
+                pixels = sources.square(picture, self.side)
         except sources.Unusable as error:
             return _Read(replace(file, digest=None, skip=error.reason, detail=error.detail))
         return _Read(file, pixels, picture.width, picture.height, picture.format)

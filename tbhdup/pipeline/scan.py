@@ -12,12 +12,14 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from tbhdup import groups
+from tbhdup import groups, marks
+from tbhdup.actions import Rules
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
-from tbhdup.pipeline.confirm import Confirmed, confirm
+from tbhdup.pipeline.confirm import confirm
 from tbhdup.pipeline.index import Encode, index
+from tbhdup.pipeline.saved import with_keep
 from tbhdup.store import Store
 from tbhdup.values import (
     Digest,
@@ -60,10 +62,26 @@ class Options:
             raise UsageError(f"a radius of {self.radius} bits: it must lie between 0 and 64")
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A report, and what it was made from."""
+
+    report: Report
+    files: tuple[File, ...]  # skipped ones included
+    links: tuple[Group, ...]  # two contents each: confirmed, but in two groups, or one of them in none
+
+
 def scan(
     roots: Sequence[bytes], store: Store, options: Options | None = None, on_progress: OnProgress = quiet
 ) -> Report:
     """Bring the store up to date with the roots (absolute paths), and report what belongs together below them."""
+    return find(roots, store, options, on_progress).report
+
+
+def find(
+    roots: Sequence[bytes], store: Store, options: Options | None = None, on_progress: OnProgress = quiet
+) -> Findings:
+    """What `scan` does, with all that it came upon."""
     options = options or Options()
     record = read_record(options.weights)
     clock = _Clock()
@@ -83,7 +101,7 @@ def report(
     files = list(store.files(under))
     skips = [Skip(file.path, file.skip, file.detail) for file in files if file.skip is not None]
     counts = Summary(known=len(files))
-    return _group(files, skips, counts, read_record(options.weights), store, options, _Clock(), on_progress)
+    return _group(files, skips, counts, read_record(options.weights), store, options, _Clock(), on_progress).report
 
 
 def _lazy_encoder(options: Options) -> Callable[[], Encode]:
@@ -129,7 +147,7 @@ def _group(
     options: Options,
     clock: _Clock,
     on_progress: OnProgress,
-) -> Report:
+) -> Findings:
     by_digest: dict[Digest, list[File]] = defaultdict(list)
     for file in files:
         if file.digest is not None:
@@ -149,10 +167,13 @@ def _group(
         for digest in sizes
     }
     paths = {digest: [file.path for file in by_digest[digest]] for digest in sizes}
-    confirmed = confirm(pictures, paths, rank, thresholds, store, options.threads, on_progress)
+    apart = marks.pairs(store.place)
+    confirmed = confirm(pictures, paths, rank, thresholds, store, options.threads, on_progress, apart)
     clock.lap("match")
-    found = _with_files(confirmed, by_digest, sizes, rank)
-    return Report(
+    by_content = groups.centred(confirmed.matches, rank, apart)
+    found = _with_files(by_content, by_digest, sizes)
+    links = [_one_group(pair, by_digest, sizes) for pair in _between(by_content, confirmed.matches, rank)]
+    report = Report(
         version("tbhdup"),
         record.model_id,
         thresholds,
@@ -173,32 +194,43 @@ def _group(
             seconds=clock.seconds,
         ),
     )
+    return Findings(report, tuple(files), tuple(links))
+
+
+Contents = Sequence[tuple[Digest, Match | None]]
+"""A group before its files are known: the centre, and the members with their match to it."""
+
+
+def _between(by_content: Sequence[Contents], matches: Iterable[Match], rank: groups.Rank) -> list[Contents]:
+    """The matches whose pictures are not in one group, each as a group of its own, in the order of their ranks."""
+    group_of = {digest: number for number, group in enumerate(by_content) for digest, _ in group}
+    between: list[Contents] = [
+        [(match.a, None), (match.b, match)]
+        for match in matches
+        if match.a not in group_of or group_of[match.a] != group_of.get(match.b)
+    ]
+    return sorted(between, key=lambda group: [(rank[digest], digest) for digest, _ in group])
 
 
 def _with_files(
-    confirmed: Confirmed,
+    by_content: Sequence[Contents],
     by_digest: Mapping[Digest, Sequence[File]],
     sizes: Mapping[Digest, tuple[int, int]],
-    rank: groups.Rank,
 ) -> list[Group]:
     """Groups of contents as groups of files; contents that match nothing but stand in several files join them."""
-    by_content = groups.centred(confirmed.matches, rank)
     grouped = {digest for group in by_content for digest, _ in group}
-    alone: list[list[tuple[Digest, Match | None]]] = [
+    alone: list[Contents] = [
         [(digest, None)] for digest in sizes if digest not in grouped and len(by_digest[digest]) > 1
     ]
-    out = [_one_group(group, by_digest, sizes, rank) for group in (*by_content, *alone)]
+    out = [_one_group(group, by_digest, sizes) for group in (*by_content, *alone)]
     return sorted(out, key=lambda group: group.centre)
 
 
 def _one_group(
-    contents: Iterable[tuple[Digest, Match | None]],
+    contents: Contents,
     by_digest: Mapping[Digest, Sequence[File]],
     sizes: Mapping[Digest, tuple[int, int]],
-    rank: groups.Rank,
 ) -> Group:
-    contents = list(contents)
-    keep = by_digest[min((digest for digest, _ in contents), key=lambda digest: rank[digest])][0].path
     members = []
     for digest, match in contents:
         for number, file in enumerate(by_digest[digest]):
@@ -211,8 +243,8 @@ def _one_group(
             members.append(
                 Member(
                     file.path, digest, width, height, file.size, distance, round(cosine, 4), said[0],
-                    round(said[1], 4), file.path == keep,
+                    round(said[1], 4), False,
                 )
             )  # fmt: skip
     kind = Kind.DUPLICATE if len(contents) > 1 else Kind.IDENTICAL
-    return Group(kind, members[0].path, tuple(members))
+    return with_keep(Group(kind, members[0].path, tuple(members)), Rules())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup import search, sources, verify
+from tbhdup import marks, search, sources, verify
 from tbhdup.errors import TbhdupError
 from tbhdup.pipeline.confirm import Views, cosine_of, view_of
 from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
@@ -72,7 +72,7 @@ def _query(path: bytes, encoder: BatchEncoder) -> _Query:
 
 
 def similar(queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10) -> list[list[Hit]]:
-    """For each query the known files like it, best first, the query's own path left out.
+    """For each query the known files like it, best first, without the query's own path and what is marked as different.
 
     With a radius: everything within it, found through the store's substring tables, ordered by distance, then cosine.
     Without: the nearest by cosine; with the proof, confirmed ones come first, the least changed before the others.
@@ -85,6 +85,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
         if file.digest is not None:
             paths.setdefault(file.digest, []).append(file.path)
     views = Views(paths)
+    apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
     out = []
     for path in queries:
@@ -97,6 +98,9 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
             rows = store.pictures(model, sorted({row["digest"].tobytes() for row in found}))
         else:
             rows = everything
+        if apart:
+            kept = [marks.ordered(query.digest, row.tobytes()) not in apart for row in rows["digest"]]
+            rows = rows[np.array(kept, bool)]
         near = [_hit(query, row) for row in _nearest(query, rows, None if everything is None else limit + SHORTLIST)]
         if options.verify == "auto" and everything is not None:
             view = view_of(query.picture, query.path)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tbhdup.reports import csv, jsonl, paths
+from tbhdup.reports import csv, html, jsonl, paths
 from tbhdup.values import Report
 
 WRITERS: dict[str, Callable[[Report], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
     "csv": csv.write,
     "paths": paths.write,
+    "html": html.write,
 }
 """Formats that are bytes whatever the terminal; the terminal's own is drawn by the command line."""
 
-__all__ = ["WRITERS", "csv", "jsonl", "paths"]
+__all__ = ["WRITERS", "csv", "html", "jsonl", "paths"]

@@ -26,17 +26,18 @@ COLUMNS = (
 
 def write(report: Report) -> Iterator[bytes]:
     """Header and lines. Names that are not UTF-8 keep their very bytes."""
-    yield _line(COLUMNS)
+    yield line(COLUMNS)
     for number, group in enumerate(report.groups, 1):
         for m in group.members:
             path = m.path.decode("utf-8", "surrogateescape")
-            yield _line(
+            yield line(
                 (number, group.kind, path, m.digest.hex(), m.width, m.height, m.size, m.distance, m.cosine,
                  m.relation, m.confidence, "yes" if m.keep else "no")
             )  # fmt: skip
 
 
-def _line(values: tuple[object, ...]) -> bytes:
+def line(values: tuple[object, ...]) -> bytes:
+    """One row as a line of bytes, its newline included."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(values)
-    return buffer.getvalue().encode("utf-8", "surrogateescape")
+    csv.writer(buffer, lineterminator="\r\n").writerow(values)  # it quotes what holds a character of its line's end
+    return buffer.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape") + b"\n"

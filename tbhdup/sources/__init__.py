@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tbhdup.sources.apart import decode_apart
 from tbhdup.sources.decoding import FORMATS, PIXEL_LIMIT, Decoded, decode
 from tbhdup.sources.pixels import detail, fit, square
 from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read
@@ -17,6 +18,7 @@ __all__ = [
     "Listing",
     "Unusable",
     "decode",
+    "decode_apart",
     "detail",
     "digest",
     "fit",

@@ -49,7 +49,7 @@ class Environment:
         self._writer_lock: WriterLock | None = None
         self._env: lmdb.Environment | None = None
         try:
-            with self._told():
+            with self.told():
                 self._open()
         except BaseException:
             self.close()
@@ -79,7 +79,7 @@ class Environment:
         with self._lock:
             if self._env is None:
                 raise StoreError(f"the store {self.place} is closed: open it again")
-            with self._told():
+            with self.told():
                 yield self._env
 
     @contextmanager
@@ -204,7 +204,7 @@ class Environment:
     # Transactions
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
         """Turn what LMDB and the system say into one line with a next step."""
         try:
             yield

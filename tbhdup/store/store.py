@@ -37,6 +37,7 @@ from tbhdup.store.records import (
     unpack_file,
     unpack_verdict,
 )
+from tbhdup.store.suspects import Suspects
 from tbhdup.values import Digest, File, Verdict
 
 Pair = tuple[Digest, Digest]
@@ -78,10 +79,19 @@ class Store:
     notes: tuple[str, ...]
     """What a user should be told about the place, one line each."""
 
+    suspects: Suspects
+    """Contents under whose decoding an earlier process died."""
+
     def __init__(self, environment: Environment, notes: tuple[str, ...]) -> None:
         self.notes = notes
         self._environment = environment
         self._batch = Batch()
+        self.suspects = Suspects(environment)
+
+    @property
+    def place(self) -> Path:
+        """The folder that it lies in."""
+        return self._environment.place
 
     @classmethod
     def open(cls, place: Path, *, write: bool = True) -> Store:
@@ -108,6 +118,7 @@ class Store:
             if self._batch.rows and self._environment.is_open():
                 self.commit()
         finally:
+            self.suspects.close()
             self._environment.close()
 
     def commit(self) -> None:

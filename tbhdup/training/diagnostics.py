@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from tbhdup.model.bits import balance, spread
 from tbhdup.model.network import Encoder, Heads
 from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
@@ -16,7 +17,6 @@ from tbhdup.training.photos import Pixels, load
 from tbhdup.training.trainer import encode_clean
 from tbhdup.training.views import view
 
-DEAD = 0.02  # a bit that is nearly always 0 or nearly always 1
 RATES = (1e-4, 1e-3)
 
 
@@ -67,21 +67,11 @@ def recalls(clean: Heads, edited: Heads) -> dict[str, float]:
 
 
 def bit_health(bits: NDArray[np.bool_]) -> dict[str, float]:
-    """Balance, dead bits, correlation, and degrees of freedom mu (1 - mu) / var (Daugman 2003). bits: (n, M)."""
-    share = bits.mean(axis=0)
-    live = (share > 0) & (share < 1)
-    correlation = np.abs(np.corrcoef(bits[:, live], rowvar=False)) - np.eye(int(live.sum()))
+    """Balance, correlation and spread of the bits of unrelated pictures. bits: (n, M)."""
     signs = bits.astype(np.float32) * 2 - 1
-    distance = (1 - signs @ signs.T / bits.shape[1]) / 2
-    pairs = distance[np.triu_indices(len(bits), 1)].astype(np.float64)
-    return {
-        "dead_bits": float(((share < DEAD) | (share > 1 - DEAD)).sum()),
-        "worst_balance": float(np.abs(share - 0.5).max()),
-        "mean_correlation": float(correlation.sum() / max(1, live.sum() * (live.sum() - 1))),
-        "worst_correlation": float(correlation.max()),
-        "mean_distance": float(pairs.mean()),
-        "b_dof": float(pairs.mean() * (1 - pairs.mean()) / max(pairs.var(), 1e-9)),
-    }
+    distance = (bits.shape[1] - signs @ signs.T) / 2
+    pairs = np.rint(distance[np.triu_indices(len(bits), 1)]).astype(np.int64)
+    return {**balance(bits), **spread(np.bincount(pairs, minlength=bits.shape[1] + 1))}
 
 
 @torch.no_grad()

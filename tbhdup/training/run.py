@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from torch import nn
 from torch.nn import functional
 
 from tbhdup import calibration
@@ -17,12 +18,14 @@ from tbhdup.errors import UsageError
 from tbhdup.model.encoding import pack_codes, quantise_latents
 from tbhdup.model.network import Encoder
 from tbhdup.model.record import Preprocessing, Record, file_digest, write_record
+from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
 from tbhdup.training.diagnostics import HeldOut, strong_views
 from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet
 from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
 from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean
 
+SETTLED = 2000  # training photographs that the bits and axes are centred on
 WATCHED = 1500  # held-out photographs that the running diagnostics look at
 
 
@@ -67,18 +70,36 @@ def train(
     pixels = np.concatenate(list(clean_batches(watched, config.side)))
     untouched = encode_clean(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).features
     held_out = HeldOut(pixels, strong_views(watched, config), untouched[:, : config.teacher])
-    trainer = Trainer(
-        config, out, steps, encoder, torch.from_numpy(teacher), on_step, held_out.measure, workers=workers
-    )
+    typical = training[:: max(1, len(training) // SETTLED)]
+
+    def evaluate(averaged: Encoder, bottlenecks: Bottlenecks) -> dict[str, float]:
+        settle(averaged, clean_batches(typical, config.side))
+        return held_out.measure(averaged, bottlenecks)
+
+    trainer = Trainer(config, out, steps, encoder, torch.from_numpy(teacher), on_step, evaluate, workers=workers)
     if (out / CHECKPOINT).exists():
         trainer.resume()
     on_stage(f"steps {trainer.step + 1} to {config.steps}")
     if not trainer.run(stop):
         return Outcome(False, trainer.step, None)
     on_stage(f"calibration on {len(apart)} held-out photographs")
-    figures = held_out.measure(trainer.averaged, trainer.bottlenecks)
+    figures = evaluate(trainer.averaged, trainer.bottlenecks)
     facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
     return Outcome(True, trainer.step, export(trainer.averaged, config, apart, out, facts, figures))
+
+
+@torch.no_grad()
+def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> None:
+    """Centre each bit and each axis of the latent on clean photographs: training centred them on edited ones."""
+    encoder.eval()
+    pooled = torch.cat([encoder.pooled(as_input(pixels)) for pixels in batches])
+    for norm in (encoder.code_norm, encoder.latent_norm):
+        assert isinstance(norm, nn.BatchNorm1d)
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over what follows, which is one batch
+        norm.train()
+    encoder.heads(pooled)
+    encoder.eval()
 
 
 def _pooled(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> NDArray[np.float32]:

@@ -121,6 +121,8 @@ class Trainer:
         """
         started = saved = time.monotonic()
         before = self.seconds
+        if self.step == 0:
+            self._log(self.evaluate(self.averaged, self.bottlenecks))  # what the run has to beat
         for views, photos in self._batches():
             if stop():
                 break
@@ -226,8 +228,10 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for mine, theirs in zip(self.averaged.parameters(), self.encoder.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - keep)
+        state = self.encoder.state_dict()
+        for name, mine in self.averaged.state_dict().items():
+            if mine.is_floating_point():
+                mine.lerp_(state[name], 1 - keep)
 
     # ------------------------------------------------------------ on disk
 

@@ -412,13 +412,13 @@ def shift(image: Picture, rng: Rng) -> Picture:
 
 # ---------------------------------------------------------------- recipes
 
-SHAPES: tuple[Edit, ...] = (crop, crop, crop, trim, mirror, mirror, turn, turn, turn, tilt, slant, stretch)
+SHAPES: tuple[Edit, ...] = (crop, crop, crop, trim, mirror, turn, turn, turn, turn, tilt, slant, stretch)
 CANVASES: tuple[Edit, ...] = (letterbox, frame, frame, caption, screen, screen)
 OVERLAYS: tuple[Edit, ...] = (write, watermark, banner, stickers)
 TONES: tuple[Edit, ...] = (light, light, curve, colour, hue, tint, tint, equal, shade)
 FILES: tuple[Edit, ...] = (soften, harden, grain, shrink, shrink, save, save)
 
-COLLAGE = 0.05  # share of strong views that are one part of a collage
+COLLAGE = 0.12  # share of strong views that are one part of a collage
 NEGATIVE = 0.02
 
 
@@ -431,7 +431,7 @@ def mild(image: Picture, rng: Rng) -> Picture:
 
 def strong(image: Picture, rng: Rng, other: Picture) -> Picture:
     """One to four edits of different families, in the order in which people would make them."""
-    chosen = rng.random(5) < (0.5, 0.3, 0.3, 0.45, 0.4)
+    chosen = rng.random(5) < (0.5, 0.4, 0.3, 0.45, 0.4)
     if not chosen.any():
         chosen[int(rng.integers(5))] = True
     shape, canvas, overlay, tone, file = chosen

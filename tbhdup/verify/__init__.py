@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tbhdup.verify.proof import VERSION, prove
 from tbhdup.verify.relation import RELATIONS
+from tbhdup.verify.threads import one_thread_a_proof
 from tbhdup.verify.view import SIDE, View
 
-__all__ = ["RELATIONS", "SIDE", "VERSION", "View", "prove"]
+__all__ = ["RELATIONS", "SIDE", "VERSION", "View", "one_thread_a_proof", "prove"]

@@ -14,7 +14,7 @@ from tbhdup.verify.rules import Finding
 from tbhdup.verify.trial import try_map
 from tbhdup.verify.view import View
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever a verdict could change; verdicts are kept under it."""
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice

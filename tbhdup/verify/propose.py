@@ -14,7 +14,7 @@ ALIGNED = 0.6  # correlation of the thumbnails that makes the whole-frame map wo
 NEAR = 4.0  # pixels of the target's view: how far from its place an inlier may lie
 ROUGH = 0.1  # how wrong the similarity of a single match may be, as a share of the distance from that match
 LEAST = 8  # inliers that make a map worth a tile test
-PLENTY = 60  # inliers that make it needless to look for another map
+PLENTY = 25  # inliers that make it needless to look for another map
 TRIED = 5  # single matches whose similarity is refined
 EARNED = 1.15  # a homography must find this many times the inliers of the affine map
 SCALES = (1 / 5, 5.0)  # of the target's lengths to the source's, in pixels of the views
@@ -87,18 +87,21 @@ def fit(a: features.Features, b: features.Features, pairs: NDArray[np.intp]) -> 
     turn = (b.angles[pairs[:, 1]] - a.angles[pairs[:, 0]]).astype(np.float64)
     supports = _supports(source, target, scale, turn)
     order = np.argsort(-supports.sum(axis=1), kind="stable")[:TRIED]
-    best: tuple[maps.Map, NDArray[np.bool_]] | None = None
+    m: maps.Map = np.eye(3)
+    agree, count = np.zeros(len(pairs), np.bool_), 0
     for row in order:
+        if agree[row]:
+            continue  # the map that is there already says what this match says
         refined = _refine(source, target, supports[row])
-        if refined is not None and (best is None or _count(target, refined[1]) > _count(target, best[1])):
-            best = refined
-    if best is None or _count(target, best[1]) < LEAST:
+        if refined is not None and (found := _count(target, refined[1])) > count:
+            (m, agree), count = refined, found
+    if count < LEAST:
         return None
-    m, agree = best
-    bent = _homography(source, target, agree)
-    if bent is not None and _count(target, bent[1]) > EARNED * _count(target, agree):
-        m, agree = bent
-    return m, _count(target, agree)
+    hopeful = _count(target, np.ones_like(agree)) > EARNED * count
+    bent = _homography(source, target, agree) if hopeful else None
+    if bent is not None and (found := _count(target, bent[1])) > EARNED * count:
+        m, count = bent[0], found
+    return m, count
 
 
 def _supports(
@@ -146,4 +149,4 @@ def _homography(source: Points, target: Points, agree: NDArray[np.bool_]) -> tup
 
 def _count(target: Points, agree: NDArray[np.bool_]) -> int:
     """Different places, in whole pixels, among the matches that agree."""
-    return len(np.unique(np.round(target[agree]), axis=0))
+    return len(np.unique(np.round(target[agree]) @ (1, 1j)))

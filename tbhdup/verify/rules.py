@@ -85,7 +85,8 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
 def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool:
     """R2: one rectangle shows the picture, and what was laid over lies outside it."""
     agree = tiles.agree
-    if agree.sum() < LEAST_IN_BOX:
+    speaking = int((agree | tiles.differ).sum())
+    if agree.sum() < max(LEAST_IN_BOX, LEAST_OF_FRAME * speaking):
         return False
     top, bottom, left, right = best_box(agree + (-PENALTY) * tiles.differ)
     box = (slice(top, bottom), slice(left, right))
@@ -98,7 +99,7 @@ def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool
         and bad <= MOST_BAD * (count + bad)
         and float(np.median(tiles.correlation[box][tiles.both[box]])) >= MEDIAN_IN_BOX
         and cover * max(shares) >= LEAST_COVER
-        and min(cover, count / int((agree | tiles.differ).sum())) >= LEAST_OF_FRAME
+        and min(cover, count / speaking) >= LEAST_OF_FRAME
     )
 
 

@@ -23,7 +23,7 @@ SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)) 
 BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until both pictures are equally sharp
 AT_ONCE = 0.9  # correlation at which a tile needs neither shift nor blur
 NEARLY = 0.98  # share of the tiles
-HOPE = 0.15  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
+HOPE = 0.45  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
 MOST_GAIN = 4.0  # of one picture's contrast to the other's
 LEAST_TO_REFINE = 40  # agreeing tiles
 SHARPER = 1.15  # a share of fine detail larger by this factor is worth a blur
@@ -136,15 +136,15 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
     blur = 0.0
     if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
-        a, b, blur = _equally_sharp(a, b, seen)
+        left, right, blur = _equally_sharp(left, right, seen)
         if blur:
-            left, right = _Moments.of(a), _Moments.of(b)
             correlation = _correlate(left, right)
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
-            around = np.pad(b, 1, mode="edge")
+            height, width = right.picture.shape
+            around = np.pad(right.picture, 1, mode="edge")
             at = {(0, 0): correlation}
             for dy, dx in SHIFTS:
-                moved = around[1 + dy : 1 + dy + b.shape[0], 1 + dx : 1 + dx + b.shape[1]]
+                moved = around[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
                 at[dy, dx] = _correlate(left, _Moments.of(moved))
             correlation = np.max(list(at.values()), axis=0)
             drift[..., 0] = _peak(at[0, -1], at[0, 0], at[0, 1])
@@ -218,14 +218,14 @@ def _tile_means(x: NDArray[np.float32]) -> Floats:
     return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
 
 
-def _fineness(x: Floats, seen: Bools) -> float:
+def _fineness(x: _Moments, seen: Bools) -> float:
     """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
-    fine = x - _soft(x, FINE)
-    shares = _tile_means(fine * fine)[seen] / np.maximum(_Moments.of(x).variance[seen], 1e-3)
+    fine = x.picture - _soft(x.picture, FINE)
+    shares = _tile_means(fine * fine)[seen] / np.maximum(x.variance[seen], 1e-3)
     return float(np.sqrt(np.median(shares)))
 
 
-def _equally_sharp(a: Floats, b: Floats, seen: Bools) -> tuple[Floats, Floats, float]:
+def _equally_sharp(a: _Moments, b: _Moments, seen: Bools) -> tuple[_Moments, _Moments, float]:
     """Blur the sharper of two pictures until it is as soft as the other; the sigma is negative when b was blurred."""
     if not seen.any():
         return a, b, 0.0
@@ -234,7 +234,7 @@ def _equally_sharp(a: Floats, b: Floats, seen: Bools) -> tuple[Floats, Floats, f
     if max(fine_a, fine_b) <= SHARPER * aim:
         return a, b, 0.0
     for sigma in BLURS:
-        soft = _soft(sharp, sigma)
+        soft = _Moments.of(_soft(sharp.picture, sigma))
         if _fineness(soft, seen) <= aim:
             break
     return (soft, b, sigma) if sign > 0 else (a, soft, -sigma)

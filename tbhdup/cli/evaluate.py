@@ -1,0 +1,142 @@
+"""tbhdup evaluate copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tbhdup.cli import options as o
+from tbhdup.cli import render
+from tbhdup.values import CODE_BITS
+
+if TYPE_CHECKING:
+    from tbhdup.evaluation.copies import Copies
+    from tbhdup.evaluation.groups import EndToEnd
+
+app = typer.Typer(help="Measure the weights and the scan on files of known origin.", no_args_is_help=True)
+
+
+@app.command()
+def copies(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH.csv", help="What each file was made from, and how.")],
+    groups: Annotated[
+        Path | None, typer.Option("--groups", metavar="REPORT.jsonl", help="A scan's report: judge its groups, too.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for copies.csv, copies.json and copies.png (extra `plot`).")
+    ] = None,
+    device: o.DeviceOption = o.Device.AUTO,
+    weights: o.WeightsOption = None,
+    quiet: o.QuietOption = False,
+) -> None:
+    """Recall of edited copies at measured false-match rates, by edit.
+
+    TRUTH.csv has the columns path, source, edit, parameters; paths start from the folder `files` beside it, or its own.
+
+    The edit is `original`, `distractor` (no other file has its source), or says how the copy was made.
+    """
+    from tbhdup.evaluation import files, plot
+    from tbhdup.evaluation.copies import evaluate
+    from tbhdup.evaluation.groups import judge
+    from tbhdup.evaluation.truth import read_truth
+
+    if out is not None:
+        plot.find_library()  # before the long work
+        out.mkdir(parents=True, exist_ok=True)
+    known = read_truth(truth)
+    ends = None if groups is None else judge(known, groups)
+    with render.progress(quiet) as on_progress:
+        found = evaluate(known, weights, device.value, on_progress)
+    _draw(found, ends)
+    if out is not None:
+        files.write_table(out / "copies.csv", found, ends)
+        files.write_figures(out / "copies.json", found, ends)
+        plot.draw(out / "copies.png", found, ends)
+
+
+def _draw(found: Copies, ends: EndToEnd | None) -> None:
+    console = Console(highlight=False)
+    complaints = Console(stderr=True, soft_wrap=True, highlight=False)
+    for skip in found.skips:
+        complaints.print(f"[yellow]skipped[/] {escape(render.printable(skip.path))}  [dim]{skip.reason}[/]")
+    console.print(
+        f"[bold]{found.model}[/]: {found.copies} edited copies, {found.pictures} pictures in {found.files} files\n"
+        f"{found.strangers} pairs of strangers, {found.family} pairs of one family"
+    )
+    for table in (_rules(found), _edits(found, ends), _bits(found), _tail(found)):
+        console.print(table)
+    if ends is not None:
+        console.print(
+            f"groups: recall {ends.recall:.3f}, {ends.false_pairs} false pairs, precision {ends.precision:.4f}\n"
+            f"{ends.groups} groups, {ends.unknown} of their members are not in the table"
+        )
+
+
+def _rules(found: Copies) -> Table:
+    from tbhdup.calibration import COUNTED
+
+    table = _table("rule", "rate asked", "bits", "cosine", "strangers", "rate", "family", "recall")
+    for f in found.figures:
+        nothing = f.radius < 0 or f.cosine > 1
+        few = f.asked is not None and f.asked * found.strangers < COUNTED
+        table.add_row(
+            f.measure,
+            _power(f.asked),
+            "none" if nothing else "any" if f.radius == CODE_BITS else f"{f.radius}",
+            "none" if nothing else "any" if f.cosine == -1 else f"{f.cosine:.4f}",
+            f"{f.strangers}" + ("?" if few else " "),
+            f"{f.rate:.1e}",
+            f"{f.family}",
+            f"{f.recall:.3f}",
+        )
+    table.caption = f"strangers, family: pairs that pass; ?: fewer than {COUNTED} allowed, so chance"
+    table.caption_justify = "left"
+    return table
+
+
+def _edits(found: Copies, ends: EndToEnd | None) -> Table:
+    """Recall in per cent: a row an edit, a column a rule."""
+    from tbhdup.evaluation.copies import RATES
+
+    shown = [figure for figure in found.figures if figure.measure in ("code", "latent", "scan")]
+    names = [f"{'' if f.asked in RATES[1:] else f.measure}\n{_power(f.asked)}" for f in shown]
+    table = _table("recall, %", "of", *names, *(["groups"] if ends else []), gap=1)
+    rows = [("all", found.copies, [f.recall for f in shown] + ([ends.recall] if ends else []))]
+    for edit, count in found.edits.items():
+        rows.append((edit, count, [f.by_edit[edit] for f in shown] + ([ends.by_edit[edit]] if ends else [])))
+    for edit, count, recalls in rows:
+        table.add_row(edit, f"{count}", *(f"{100 * recall:.0f}" for recall in recalls))
+    return table
+
+
+def _bits(found: Copies) -> Table:
+    table = _table("bits", *(name.replace("_", "\n") for name in found.bits))
+    table.add_row(
+        "", *(f"{value:.0f}" if value >= 1 or value == 0 else f"{value:.3f}" for value in found.bits.values())
+    )
+    return table
+
+
+def _tail(found: Copies) -> Table:
+    shown = range(0, len(found.tail), 2)
+    table = _table("within", *(f"{radius}" for radius in shown), gap=1)
+    table.add_row("rate", *(f"{found.tail[radius]:.1e}".replace("e-0", "e-") for radius in shown))
+    return table
+
+
+def _table(first: str, *others: str, gap: int = 2) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _power(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.0e}".replace("e-0", "e-")

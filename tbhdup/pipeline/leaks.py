@@ -1,0 +1,159 @@
+"""leaks: the same picture in two sets of a collection, or under two labels; and the sets without that."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tbhdup.errors import UsageError
+from tbhdup.pipeline import scan as scanning
+from tbhdup.pipeline.scan import Findings, Options
+from tbhdup.store import Store
+from tbhdup.values import Digest, Group, Kind, Member, OnProgress, Report, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One picture on several sides: in several sets, or under several labels."""
+
+    kind: Kind  # identical: the same bytes are on two sides; else duplicate
+    sides: tuple[str, ...]  # the sets, in the order they were named, or the labels, in order
+    files: tuple[tuple[str, Member], ...]  # all files of the picture with their side; "" is none
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What one look across the sets found.
+
+    leaks         one for each group of the report with files of several sets, and one for each confirmed pair of
+                  contents in several sets that the groups had no place for
+    labels        the same for labels; empty if they were not asked for
+    leaking       files of each set that are in a leak
+    splits        every picture file with its set, leaks mended: what belongs together is in one set; sorted by path
+    """
+
+    report: Report
+    sets: dict[str, bytes]  # the folder of each, in the order they were named
+    leaks: tuple[Leak, ...]
+    labels: tuple[Leak, ...]
+    leaking: dict[str, int]
+    splits: tuple[tuple[bytes, str], ...]
+
+
+def leaks(
+    roots: Sequence[bytes],
+    store: Store,
+    options: Options | None = None,
+    on_progress: OnProgress = quiet,
+    priority: Sequence[str] | None = None,
+    labels: bool = False,
+) -> Leaks:
+    """Scan the folders of all sets, and look for copies across them: see `across`.
+
+    Raises UsageError, before the scan, as `name_sets` and `by_priority` do.
+    """
+    sets = name_sets(roots)
+    order = by_priority(sets, priority)
+    return across(scanning.find(list(sets.values()), store, options, on_progress), sets, order, labels)
+
+
+def across(found: Findings, sets: Mapping[str, bytes], priority: Sequence[str], labels: bool = False) -> Leaks:
+    """The leaks among what a scan of the sets found.
+
+    priority: every set, the one that keeps what several hold first. labels: whether the folder that a file lies in is
+    its label; a file right in the folder of its set has none.
+    """
+    prefixes = {os.path.join(root, b""): name for name, root in sets.items()}
+
+    def set_of(path: bytes) -> str:
+        return next(name for prefix, name in prefixes.items() if path.startswith(prefix))
+
+    def label_of(path: bytes) -> str:
+        folder = os.path.dirname(path)
+        return "" if os.path.join(folder, b"") in prefixes else os.fsdecode(os.path.basename(folder))
+
+    groups = (*found.report.groups, *found.links)
+    between_sets = _leaks(groups, set_of, list(sets))
+    leaking = {(name, member.path) for leak in between_sets for name, member in leak.files}
+    counts = Counter(name for name, _ in leaking)
+    whole = _whole(groups)
+    best: dict[Digest, str] = {}
+    files = [(file.path, file.digest) for file in found.files if file.digest is not None]
+    for path, digest in files:
+        key, name = whole.get(digest, digest), set_of(path)
+        best[key] = min(best.get(key, name), name, key=priority.index)
+    return Leaks(
+        found.report,
+        dict(sets),
+        between_sets,
+        _leaks(groups, label_of) if labels else (),
+        {name: counts[name] for name in sets},
+        tuple(sorted((path, best[whole.get(digest, digest)]) for path, digest in files)),
+    )
+
+
+def name_sets(roots: Sequence[bytes]) -> dict[str, bytes]:
+    """The folders (absolute paths) by the names of their sets: the last part of each path, more where those are equal.
+
+    Raises UsageError for fewer than two, for what is no folder, and for a folder that lies in another one.
+    """
+    if len(roots) < 2:
+        raise UsageError("name two sets or more: a leak is a picture that several of them hold")
+    for root in roots:
+        if not os.path.isdir(root):
+            raise UsageError(f"{os.fsdecode(root)!r} is no folder: every set is one")
+    real = sorted(os.path.join(os.path.realpath(root), b"") for root in roots)
+    for outer, inner in pairwise(real):
+        if inner.startswith(outer):
+            raise UsageError(f"the sets overlap: {os.fsdecode(inner)!r} is in {os.fsdecode(outer)!r}")
+    parts = [os.fsdecode(root).strip(os.sep).split(os.sep) for root in roots]
+    length = 1
+    while len(names := ["/".join(part[-length:]) for part in parts]) != len(set(names)):
+        length += 1
+    return dict(zip(names, roots, strict=True))
+
+
+def by_priority(sets: Mapping[str, bytes], priority: Sequence[str] | None) -> list[str]:
+    """The names of the sets, first the one that keeps what several hold; by itself, the one that was named last.
+
+    Raises UsageError unless `priority` names every set once.
+    """
+    if priority is None:
+        return list(sets)[::-1]
+    if sorted(priority) != sorted(sets):
+        raise UsageError(f"the priority must name every set once: {','.join(sets)} in another order")
+    return list(priority)
+
+
+def _leaks(groups: Iterable[Group], side_of: Callable[[bytes], str], order: Sequence[str] = ()) -> tuple[Leak, ...]:
+    out = []
+    for group in groups:
+        files = tuple((side_of(member.path), member) for member in group.members)
+        sides = sorted({side for side, _ in files} - {""})
+        if len(sides) < 2:
+            continue
+        if order:
+            sides.sort(key=order.index)
+        contents = {(side, member.digest) for side, member in files if side}
+        same = len(contents) > len({digest for _, digest in contents})
+        out.append(Leak(Kind.IDENTICAL if same else Kind.DUPLICATE, tuple(sides), files))
+    return tuple(sorted(out, key=lambda leak: [member.path for _, member in leak.files]))
+
+
+def _whole(groups: Iterable[Group]) -> dict[Digest, Digest]:
+    """For every content of a group one that stands for all that chains of groups connect it with."""
+    parent: dict[Digest, Digest] = {}
+
+    def root(digest: Digest) -> Digest:
+        while parent.setdefault(digest, digest) != digest:
+            parent[digest] = parent[parent[digest]]
+            digest = parent[digest]
+        return digest
+
+    for group in groups:
+        for member in group.members[1:]:
+            parent[root(member.digest)] = root(group.members[0].digest)
+    return {digest: root(digest) for digest in list(parent)}
