@@ -156,7 +156,7 @@ def _by_neighbourhood(
 
 
 class _Connected:
-    """Which pictures are linked by confirmed pairs: union-find, the root of a part being its first by rank."""
+    """Which pictures are linked by confirmed pairs (union-find), and for each such part the likely centre, its root."""
 
     def __init__(self, rank: groups.Rank) -> None:
         self._rank = rank
@@ -170,8 +170,11 @@ class _Connected:
         return digest
 
     def join(self, pair: Pair) -> None:
-        first, second = sorted((self.root(digest) for digest in pair), key=self._rank.__getitem__)
-        self._parent[second] = first
+        """Make one part of two. A picture that matches what the root did not is the better root."""
+        roots = {self.root(digest) for digest in pair}
+        first = min([digest for digest in pair if digest not in roots] or roots, key=self._rank.__getitem__)
+        for root in (*roots, first):
+            self._parent[root] = first
 
 
 @dataclass(slots=True)
