@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,13 +34,15 @@ def similar(
     console = Console(soft_wrap=True, highlight=False)
     for image, hits in zip(images, found, strict=True):
         if not json_lines:
-            console.print(f"[bold]{escape(str(image))}[/]" + ("" if hits else "  nothing like it"))
+            console.print(
+                f"[bold]{escape(render.printable(os.fsencode(image)))}[/]" + ("" if hits else "  nothing like it")
+            )
         for hit in hits:
             if json_lines:
                 sys.stdout.buffer.write(
                     jsonl.line(
                         {
-                            "query": jsonl.path_fields(hit.query)["path"],
+                            **jsonl.path_fields(hit.query, "query"),
                             **jsonl.path_fields(hit.path),
                             "digest": hit.digest.hex(),
                             "kind": hit.kind,

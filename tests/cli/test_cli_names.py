@@ -125,3 +125,18 @@ def test_the_language_of_the_system_changes_nothing(folder: bytes, store: Path) 
     plain = run("scan", folder, "--format", "paths", "-0", store=store)
     for language in ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LC_ALL": "POSIX"}):
         assert run("scan", folder, "--format", "paths", "-0", store=store, **language) == plain
+
+
+def test_similar_names_a_query_whatever_it_is_called(tmp_path: Path) -> None:
+    gallery = Path(__file__).parents[1] / "data" / "gallery"
+    photo = os.path.join(os.fsencode(tmp_path), b"odd\xff\n\x1b[31m.jpg")
+    with open(photo, "wb") as file:
+        file.write((gallery / "taken" / "city-1.jpg").read_bytes())
+    base = [sys.executable, "-m", "tbhdup"]
+    subprocess.run([*base, "scan", gallery, "--store", tmp_path / "store"], check=True, capture_output=True)
+    asked = [*base, "similar", photo, "--store", tmp_path / "store"]
+    plain = subprocess.run(asked, check=True, capture_output=True).stdout
+    assert rb"odd\xff\n\x1b[31m.jpg" in plain
+    assert b"city-1.jpg" in plain
+    lines = subprocess.run([*asked, "--json"], check=True, capture_output=True).stdout.splitlines()
+    assert base64.b64decode(json.loads(lines[0])["query_bytes"]) == photo
