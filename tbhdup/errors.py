@@ -5,6 +5,8 @@ TbhdupError
 ├── StoreError          the store cannot be opened or is damaged
 │   ├── StoreTooNew     written by a newer version
 │   └── StoreLocked     another process writes to it
+├── ReportError         a file is no report that can be read back
+├── ActionError         acting on files, or taking it back, had to stop
 ├── WeightsError        weights are missing, damaged or of another format
 └── MissingExtra        an optional package is not installed
 """
@@ -53,6 +55,14 @@ class StoreTooNew(StoreError):
 
 class StoreLocked(StoreError):
     """Another process is writing to the store."""
+
+
+class ReportError(TbhdupError):
+    """A file is no report that can be read back; the message says which line is wrong, and how."""
+
+
+class ActionError(TbhdupError):
+    """A run had to stop; the message says where, why, and what was done until then."""
 
 
 class WeightsError(TbhdupError):

@@ -20,6 +20,27 @@ Rank = Mapping[Digest, tuple[Any, ...]]
 """Which picture goes first where matches do not decide: the smaller tuple. All tuples must compare with each other."""
 
 
+class Connected:
+    """Which pictures are linked, directly or by chains: union-find by path halving. Each connected part has a root."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Digest, Digest] = {}
+
+    def root(self, digest: Digest) -> Digest:
+        parent = self._parent.setdefault(digest, digest)
+        while parent != digest:
+            self._parent[digest] = self._parent[parent]
+            digest, parent = parent, self._parent[parent]
+        return digest
+
+    def join(self, a: Digest, b: Digest, root: Digest | None = None) -> None:
+        """Make one part of two. root: one of its pictures, to be its root; None: that of a's part."""
+        roots = self.root(a), self.root(b)
+        first = roots[0] if root is None else root
+        for digest in (*roots, first):
+            self._parent[digest] = first
+
+
 def centred(
     matches: Sequence[Match], rank: Rank, apart: Pairs = frozenset()
 ) -> list[list[tuple[Digest, Match | None]]]:

@@ -6,16 +6,15 @@ Every change of the file system goes through `files` and `trash`, and stands in 
 from __future__ import annotations
 
 from tbhdup.actions.apply import Outcome, apply
-from tbhdup.actions.errors import ActionError, Refused
+from tbhdup.actions.errors import Refused
 from tbhdup.actions.journal import Journal
-from tbhdup.actions.keep import DEFAULT, Rule, Rules, best, parse, under
+from tbhdup.actions.keep import DEFAULT, Rule, Rules, best, parse, under, with_keep
 from tbhdup.actions.plan import Action, Left, Plan, Step, make
 from tbhdup.actions.undo import Undone, undo
 
 __all__ = [
     "DEFAULT",
     "Action",
-    "ActionError",
     "Journal",
     "Left",
     "Outcome",
@@ -31,4 +30,5 @@ __all__ = [
     "parse",
     "under",
     "undo",
+    "with_keep",
 ]

@@ -7,11 +7,13 @@ import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
+from tbhdup import wording
 from tbhdup.actions import files, trash
-from tbhdup.actions.errors import ActionError, Refused, shown
+from tbhdup.actions.errors import Refused
 from tbhdup.actions.journal import Entry, Journal, State
 from tbhdup.actions.plan import Action, Left, Plan, Step
 from tbhdup.actions.settle import beside, conclude, settle
+from tbhdup.errors import ActionError
 from tbhdup.values import OnProgress, Progress, quiet
 
 KEPT = "the file to keep is not as planned: "
@@ -179,7 +181,7 @@ def _move_far(source: bytes, facts: files.Facts, target: bytes, entry: Entry) ->
 
 
 def _stopped(step: Step, error: OSError, run: str, done: int, of: int) -> ActionError:
-    name = shown(step.source)
+    name = wording.name(step.source)
     return ActionError(
         f"stopped at {name}: {error.strerror or error}; "
         f"{done} of {of} files were done, 'tbhdup undo {run}' takes them back"

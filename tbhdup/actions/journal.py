@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tbhdup.actions import files
-from tbhdup.actions.errors import ActionError
 from tbhdup.actions.files import Facts
 from tbhdup.actions.plan import Action, Step
+from tbhdup.errors import ActionError
 
 if sys.platform == "win32":
     import msvcrt

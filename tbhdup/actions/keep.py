@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tbhdup.errors import UsageError
@@ -89,6 +89,21 @@ def best(group: Group, rules: Rules, times: Mapping[bytes, int]) -> list[Member]
         return (*first, *(values[rule](member) for rule in order))
 
     return sorted(group.members, key=key)
+
+
+def with_keep(group: Group, rules: Rules) -> Group:
+    """The group with the file to keep chosen by these rules."""
+    timed = {Rule.OLDEST, Rule.NEWEST} & set(rules.order)
+    times = {member.path: _modified(member.path) for member in group.members} if timed else {}
+    keep = best(group, rules, times)[0].path
+    return replace(group, members=tuple(replace(m, keep=m.path == keep) for m in group.members))
+
+
+def _modified(path: bytes) -> int:
+    try:
+        return os.lstat(path).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def under(path: bytes, folder: bytes) -> bool:

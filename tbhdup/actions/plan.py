@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tbhdup import wording
 from tbhdup.actions import files
-from tbhdup.actions.errors import ActionError, Refused, shown
+from tbhdup.actions.errors import Refused
 from tbhdup.actions.files import Facts
 from tbhdup.actions.keep import Rules, best, companion, under
-from tbhdup.errors import UsageError
+from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import Digest, Group, Kind, Member, Report
 
 
@@ -159,7 +160,7 @@ class _Planning:
             self._names[folder] = files.names(folder)
         half = companion(member.path, self._names[folder])
         if half is not None:
-            return f"it belongs together with {shown(half)}"
+            return f"it belongs together with {wording.name(half)}"
         if facts.identity == kept.identity:
             return "it is one more name of the kept file"
         if self.action in (Action.HARDLINK, Action.REFLINK) and facts.device != kept.device:

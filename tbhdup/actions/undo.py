@@ -6,13 +6,14 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tbhdup import wording
 from tbhdup.actions import files, trash
 from tbhdup.actions.apply import move
-from tbhdup.actions.errors import ActionError, Refused, shown
+from tbhdup.actions.errors import Refused
 from tbhdup.actions.journal import Entry, Journal, State
 from tbhdup.actions.plan import Action, Left
 from tbhdup.actions.settle import beside, clear, conclude_undoing, found, intact, settle
-from tbhdup.errors import UsageError
+from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import OnProgress, Progress, quiet
 
 
@@ -46,7 +47,7 @@ def undo(journal: Journal, run: str | None = None, on_progress: OnProgress = qui
         except Refused as why:
             left.append(Left(entry.step.source, str(why)))
         except OSError as error:
-            name = shown(entry.step.source)
+            name = wording.name(entry.step.source)
             raise ActionError(
                 f"stopped at {name}: {error.strerror or error}; {len(done)} of {len(steps)} files were taken back"
             ) from error

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tbhdup import wording
 from tbhdup.cli import options as o
 from tbhdup.cli import render
 from tbhdup.errors import Exit
-from tbhdup.reports import wording
 
 if TYPE_CHECKING:
     from tbhdup.actions import Plan
@@ -42,7 +42,8 @@ def apply(
     chosen = prefer or reference
     rules = o.rules(keep, prefer, reference, None if chosen else (actions.Rule.MARKED, *actions.DEFAULT))
     target = o.absolute([to])[0] if to else None
-    plan = actions.make(saved.load(report), actions.Action(action.value), kind=Kind(kind.value), rules=rules, to=target)
+    found = saved.heeding(saved.load(report), o.marks(store))
+    plan = actions.make(found, actions.Action(action.value), kind=Kind(kind.value), rules=rules, to=target)
     _show(plan)
     if not (yes and plan.steps):
         typer.echo("Nothing has been done." if yes else "Nothing has been done: this is what --yes would do.")

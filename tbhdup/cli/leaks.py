@@ -14,16 +14,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tbhdup import wording
 from tbhdup.cli import options as o
 from tbhdup.cli import render
 from tbhdup.errors import Exit, TbhdupError, UsageError
-from tbhdup.reports import csv, jsonl, splits, wording
+from tbhdup.reports import csv, jsonl, splits
 
 if TYPE_CHECKING:
     from tbhdup.pipeline.leaks import Leak, Leaks
-
-COLUMNS = ("leak", "between", "kind", "side", "path", "digest", "width", "height", "size", "distance", "cosine",
-           "relation", "confidence")  # fmt: skip
 
 
 class LeaksFormat(StrEnum):
@@ -154,33 +152,17 @@ def _json_lines(found: Leaks) -> Iterator[bytes]:
 
 
 def _leak_object(between: str, leak: Leak) -> dict[str, Any]:
-    files = [
-        {
-            "side": side,
-            **jsonl.path_fields(m.path),
-            "digest": m.digest.hex(),
-            "width": m.width,
-            "height": m.height,
-            "size": m.size,
-            "distance": m.distance,
-            "cosine": m.cosine,
-            "relation": m.relation,
-            "confidence": m.confidence,
-        }
-        for side, m in leak.files
-    ]
+    files = [{"side": side, **jsonl.member_object(member)} for side, member in leak.files]
+    for file in files:
+        del file["keep"]  # of a leak every file may stay, in one set
     return {"type": "leak", "between": between, "kind": str(leak.kind), "sides": list(leak.sides), "files": files}
 
 
 def _csv_lines(found: Leaks) -> Iterator[bytes]:
-    yield csv.line(COLUMNS)
+    yield csv.line(("leak", "between", "kind", "side", *csv.MEMBER))
     for number, (between, leak) in enumerate(_all(found), 1):
-        for side, m in leak.files:
-            path = m.path.decode("utf-8", "surrogateescape")
-            yield csv.line(
-                (number, between, leak.kind, side, path, m.digest.hex(), m.width, m.height, m.size, m.distance,
-                 m.cosine, m.relation, m.confidence)
-            )  # fmt: skip
+        for side, member in leak.files:
+            yield csv.line((number, between, leak.kind, side, *csv.cells(member)))
 
 
 def _draw(found: Leaks) -> None:

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tbhdup import wording
 from tbhdup.cli import options as o
 from tbhdup.cli import render
 from tbhdup.errors import TbhdupError, UsageError
-from tbhdup.reports import wording
 
 
 def mark(

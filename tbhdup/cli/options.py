@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from tbhdup.actions import Rule, Rules
+    from tbhdup.groups import Pairs
     from tbhdup.pipeline.scan import Options
 
 
@@ -140,6 +141,14 @@ def rules(
 def absolute(paths: Sequence[Path] | None) -> tuple[bytes, ...]:
     """Paths as the core takes them."""
     return tuple(os.path.abspath(os.fsencode(path)) for path in paths or ())
+
+
+def marks(store: Path | None) -> Pairs:
+    """The pairs that were marked as no duplicates: kept beside the store, and no part of it."""
+    from tbhdup import marks
+    from tbhdup.store import default_place
+
+    return marks.pairs(store or default_place())
 
 
 def journal(store: Path | None) -> tuple[Path, bytes]:

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from tbhdup import wording
 from tbhdup.cli.options import Format
 from tbhdup.errors import Exit
-from tbhdup.reports import wording
 from tbhdup.values import Group, OnProgress, Report
 from tbhdup.values import Progress as Step
 

@@ -55,7 +55,7 @@ def report(
     folder = o.absolute([under])[0] if under else None
     wanted = reading.Filter(Kind(kind.value) if kind else None, folder, relation, min_size)
     if saved:
-        found = reading.select(reading.load(saved), wanted)
+        found = reading.select(reading.heeding(reading.load(saved), o.marks(store)), wanted)
         with render.progress(quiet) as on_progress:
             found, changed = reading.unchanged(found, on_progress)
         render.warn((skip.path, f"{skip.reason} {skip.detail}") for skip in changed)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from tbhdup import wording
 from tbhdup.cli import options as o
 from tbhdup.cli import render
 from tbhdup.errors import Exit
-from tbhdup.reports import wording
 
 
 def undo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,8 @@ SCAN = "#111111"
 
 def find_library() -> None:
     """Raise MissingExtra where matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("a plot", "plot") from error
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("a plot", "plot")
 
 
 def draw(path: Path, copies: Copies, groups: EndToEnd | None) -> None:

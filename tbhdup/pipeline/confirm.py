@@ -113,7 +113,7 @@ def confirm(
             for i, j, d, c in found[~plain].tolist()
         ]
         return Confirmed(matches, len(found))
-    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, _Connected(rank), apart)
+    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, rank, apart)
     proof.total = len(found)
     with ThreadPoolExecutor(threads) as pool, verify.one_thread_a_proof():
         proof.decide(_by_neighbourhood(found, digests, rank), pool.map)
@@ -155,28 +155,6 @@ def _by_neighbourhood(
             todo.extend(there for _, there in reversed(near))
 
 
-class _Connected:
-    """Which pictures are linked by confirmed pairs (union-find), and for each such part the likely centre, its root."""
-
-    def __init__(self, rank: groups.Rank) -> None:
-        self._rank = rank
-        self._parent: dict[Digest, Digest] = {}
-
-    def root(self, digest: Digest) -> Digest:
-        parent = self._parent.setdefault(digest, digest)
-        while parent != digest:
-            self._parent[digest] = self._parent[parent]
-            digest, parent = parent, self._parent[parent]
-        return digest
-
-    def join(self, pair: Pair) -> None:
-        """Make one part of two. A picture that matches what the root did not is the better root."""
-        roots = {self.root(digest) for digest in pair}
-        first = min([digest for digest in pair if digest not in roots] or roots, key=self._rank.__getitem__)
-        for root in (*roots, first):
-            self._parent[root] = first
-
-
 @dataclass(slots=True)
 class _Proof:
     """Verdicts from the store where there are any, by proof otherwise."""
@@ -187,7 +165,7 @@ class _Proof:
     store: Store
     threads: int
     on_progress: OnProgress
-    connected: _Connected
+    rank: groups.Rank
     apart: groups.Pairs
     total: int = 0
     done: int = 0
@@ -195,6 +173,7 @@ class _Proof:
     recalled: int = 0
     matches: list[Match] = field(default_factory=list)
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
+    connected: groups.Connected = field(default_factory=groups.Connected)  # the roots are the likely centres
 
     def decide(self, pairs: Iterator[tuple[int, Pair]], map_: Map) -> None:
         """Decide pairs, given with their neighbourhood, but for those that others connect."""
@@ -216,19 +195,24 @@ class _Proof:
         match in the end. So that parts grow around their centres, each neighbourhood gives its next pair only; where
         there are few neighbourhoods, further pairs of parts that no other pair could join meanwhile.
         """
-        heads = dict(reversed(waiting))
-        rest = [pair for place, pair in waiting if heads[place] != pair]
+        next_ones: dict[int, Pair] = {}
+        further = [pair for number, pair in waiting if next_ones.setdefault(number, pair) is not pair]
         chunk: list[Pair] = []
         touched: set[Digest] = set()
-        for pair in [*reversed(heads.values()), *rest]:
-            if len(chunk) >= (CHUNK if len(chunk) < len(heads) else FEW):
-                break
-            roots = sorted(self.connected.root(digest) for digest in pair)
-            if touched.isdisjoint(roots):
-                touched.update(roots)
-                spoke = (roots[0], roots[1])
-                chunk.append(pair if spoke in self.verdicts or spoke in self.apart else spoke)
+        for pairs, limit in ((next_ones.values(), CHUNK), (further, FEW)):
+            for pair in pairs:
+                roots = sorted(self.connected.root(digest) for digest in pair)
+                if len(chunk) < limit and touched.isdisjoint(roots):
+                    touched.update(roots)
+                    spoke = (roots[0], roots[1])
+                    chunk.append(pair if spoke in self.verdicts or spoke in self.apart else spoke)
         return chunk
+
+    def _join(self, pair: Pair) -> None:
+        """A picture that matches what a root did not is the better root; else the first by rank is."""
+        roots = {self.connected.root(digest) for digest in pair}
+        better = [digest for digest in pair if digest not in roots]
+        self.connected.join(*pair, min(better or roots, key=self.rank.__getitem__))
 
     def decide_all(self, pairs: Sequence[Pair], map_: Map) -> None:
         """Decide pairs whether others connect them or not."""
@@ -249,7 +233,7 @@ class _Proof:
             verdict = known.get(pair) or fresh[pair]
             self.verdicts[pair] = verdict
             if verdict.accepted:
-                self.connected.join(pair)
+                self._join(pair)
                 self.matches.append(self._match(pair, verdict))
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
 

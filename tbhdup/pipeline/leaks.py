@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tbhdup.errors import UsageError
+from tbhdup.groups import Connected
 from tbhdup.pipeline import scan as scanning
 from tbhdup.pipeline.scan import Findings, Options
 from tbhdup.store import Store
@@ -145,15 +146,9 @@ def _leaks(groups: Iterable[Group], side_of: Callable[[bytes], str], order: Sequ
 
 def _whole(groups: Iterable[Group]) -> dict[Digest, Digest]:
     """For every content of a group one that stands for all that chains of groups connect it with."""
-    parent: dict[Digest, Digest] = {}
-
-    def root(digest: Digest) -> Digest:
-        while parent.setdefault(digest, digest) != digest:
-            parent[digest] = parent[parent[digest]]
-            digest = parent[digest]
-        return digest
-
+    connected, seen = Connected(), set()
     for group in groups:
-        for member in group.members[1:]:
-            parent[root(member.digest)] = root(group.members[0].digest)
-    return {digest: root(digest) for digest in list(parent)}
+        for member in group.members:
+            connected.join(group.members[0].digest, member.digest)
+            seen.add(member.digest)
+    return {digest: connected.root(digest) for digest in seen}

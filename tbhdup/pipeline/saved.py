@@ -1,17 +1,16 @@
-"""A report that was read back: which groups to show, which files have changed since, and which ones to keep."""
+"""What is done with a whole report: read it back, filter it, drop what has changed since, choose what is kept."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tbhdup import sources
-from tbhdup.actions import Rule, Rules, best, under
+from tbhdup.actions import Rules, under, with_keep
 from tbhdup.errors import UsageError
 from tbhdup.reports import jsonl
-from tbhdup.values import Group, Kind, Member, OnProgress, Progress, Reason, Report, Skip, quiet
+from tbhdup.values import Digest, Group, Kind, Member, OnProgress, Progress, Reason, Report, Skip, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,18 @@ def select(report: Report, wanted: Filter) -> Report:
     return _with(report, filter(wanted, report.groups))
 
 
+def heeding(report: Report, apart: Set[tuple[Digest, Digest]]) -> Report:
+    """The report without the members that someone has set apart from their centre, or from a member before them."""
+    groups = []
+    for group in report.groups:
+        stay: list[Member] = []
+        for member in group.members:  # the centre is the first
+            if not any((min(m.digest, member.digest), max(m.digest, member.digest)) in apart for m in stay):
+                stay.append(member)
+        groups += _regrouped(group, stay) if len(stay) < len(group.members) else [group]
+    return _with(report, groups)
+
+
 def unchanged(report: Report, on_progress: OnProgress = quiet) -> tuple[Report, tuple[Skip, ...]]:
     """The report with the files that still hold what it says, and the others with a reason. Reads every file.
 
@@ -69,21 +80,6 @@ def unchanged(report: Report, on_progress: OnProgress = quiet) -> tuple[Report, 
 def marked(report: Report, rules: Rules) -> Report:
     """The report with the files to keep chosen by these rules. A file that is gone counts as the oldest."""
     return _with(report, (with_keep(group, rules) for group in report.groups))
-
-
-def with_keep(group: Group, rules: Rules) -> Group:
-    """The group with the file to keep chosen by these rules."""
-    timed = {Rule.OLDEST, Rule.NEWEST} & set(rules.order)
-    times = {member.path: _modified(member.path) for member in group.members} if timed else {}
-    keep = best(group, rules, times)[0].path
-    return replace(group, members=tuple(replace(m, keep=m.path == keep) for m in group.members))
-
-
-def _modified(path: bytes) -> int:
-    try:
-        return os.lstat(path).st_mtime_ns
-    except FileNotFoundError:
-        return 0
 
 
 def _change(member: Member) -> Skip | None:

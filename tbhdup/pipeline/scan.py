@@ -13,13 +13,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tbhdup import groups, marks
-from tbhdup.actions import Rules
+from tbhdup.actions import Rules, with_keep
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
 from tbhdup.pipeline.confirm import confirm
 from tbhdup.pipeline.index import Encode, index
-from tbhdup.pipeline.saved import with_keep
 from tbhdup.store import Store
 from tbhdup.values import (
     Digest,

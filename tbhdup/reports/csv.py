@@ -5,35 +5,31 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 
-from tbhdup.values import Report
+from tbhdup.values import Member, Report
 
-COLUMNS = (
-    "group",
-    "kind",
-    "path",
-    "digest",
-    "width",
-    "height",
-    "size",
-    "distance",
-    "cosine",
-    "relation",
-    "confidence",
-    "keep",
-)
+MEMBER = ("path", "digest", "width", "height", "size", "distance", "cosine", "relation", "confidence")
+"""The columns of `cells`."""
 
 
 def write(report: Report) -> Iterator[bytes]:
     """Header and lines. Names that are not UTF-8 keep their very bytes."""
-    yield line(COLUMNS)
+    yield line(("group", "kind", *MEMBER, "keep"))
     for number, group in enumerate(report.groups, 1):
-        for m in group.members:
-            path = m.path.decode("utf-8", "surrogateescape")
-            yield line(
-                (number, group.kind, path, m.digest.hex(), m.width, m.height, m.size, m.distance, m.cosine,
-                 m.relation, m.confidence, "yes" if m.keep else "no")
-            )  # fmt: skip
+        for member in group.members:
+            yield line((number, group.kind, *cells(member), "yes" if member.keep else "no"))
+
+
+def cells(member: Member) -> tuple[object, ...]:
+    """What is to be said of one file, as MEMBER names it."""
+    facts = {**asdict(member), "path": text(member.path), "digest": member.digest.hex()}
+    return tuple(facts[column] for column in MEMBER)
+
+
+def text(path: bytes) -> str:
+    """A path as `line` takes it."""
+    return path.decode("utf-8", "surrogateescape")
 
 
 def line(values: tuple[object, ...]) -> bytes:

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbhdup.reports import wording
+from tbhdup import wording
 from tbhdup.values import Group, Member, Report
 
 if TYPE_CHECKING:

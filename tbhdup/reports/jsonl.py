@@ -9,14 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from tbhdup.errors import TbhdupError
+from tbhdup.errors import ReportError
 from tbhdup.values import Group, Kind, Member, Reason, Report, Skip, Summary, Thresholds
 
 SCHEMA = 1
-
-
-class ReportError(TbhdupError):
-    """A file is no report that can be read back; the message says which line is wrong, and how."""
 
 
 def write(report: Report) -> Iterator[bytes]:
@@ -39,12 +35,15 @@ def write(report: Report) -> Iterator[bytes]:
 
 def group_object(group: Group) -> dict[str, Any]:
     """A group as its line's object."""
-    members = []
-    for member in group.members:
-        fields = asdict(member)
-        del fields["path"]
-        members.append({**path_fields(member.path), **fields, "digest": member.digest.hex()})
+    members = [member_object(member) for member in group.members]
     return {"type": "group", "kind": str(group.kind), **path_fields(group.centre, "centre"), "members": members}
+
+
+def member_object(member: Member) -> dict[str, Any]:
+    """What is to be said of one file."""
+    facts = asdict(member)
+    del facts["path"]
+    return {**path_fields(member.path), **facts, "digest": member.digest.hex()}
 
 
 def skip_object(skip: Skip) -> dict[str, Any]:

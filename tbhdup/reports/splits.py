@@ -13,7 +13,7 @@ def write_csv(rows: Rows) -> Iterator[bytes]:
     """Header and a line a file: path, set. Names that are not UTF-8 keep their very bytes."""
     yield csv.line(("path", "set"))
     for path, name in rows:
-        yield csv.line((path.decode("utf-8", "surrogateescape"), name))
+        yield csv.line((csv.text(path), name))
 
 
 def write_jsonl(rows: Rows) -> Iterator[bytes]:

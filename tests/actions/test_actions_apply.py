@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from action_samples import contents, copies, group, leftovers, manifest, member, put, report, use_trash
 
-from tbhdup.actions import Action, ActionError, Journal, Plan, apply, make, trash, undo
+from tbhdup.actions import Action, Journal, Plan, apply, make, trash, undo
 from tbhdup.actions.files import look
-from tbhdup.errors import UsageError
+from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import Kind, Report
 
 ODD = (b"two\nlines.jpg", b"not utf-8 \xff.jpg", b"-rf", b"x" * 251 + b".jpg", "写真 ü.jpg".encode())

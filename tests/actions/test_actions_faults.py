@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from action_samples import contents, copies, everything, failing, leftovers, manifest, put, report, use_trash
 
-from tbhdup.actions import Action, ActionError, Journal, apply, make, undo
-from tbhdup.errors import UsageError
+from tbhdup.actions import Action, Journal, apply, make, undo
+from tbhdup.errors import ActionError, UsageError
 
 DATA = {b"first", b"second", b"third"}
 ACTIONS = [Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.TRASH]

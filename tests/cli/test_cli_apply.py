@@ -129,3 +129,12 @@ def test_wrong_usage_is_one_line(place: Path) -> None:
     ):
         assert run(place, *arguments, check=2).stderr.count("\n") == 1
     assert "line 1" in run(place, "apply", "photos/0.png", "--action", "trash", check=1).stderr
+
+
+def test_a_mark_that_was_made_since_the_report_is_heeded(place: Path) -> None:
+    plan = ["apply", "report.jsonl", "--action", "trash", "--kind", "duplicate"]
+    listed = ["report", "--from", "report.jsonl", "--format", "jsonl"]
+    assert all("small.jpg" in run(place, *arguments).stdout for arguments in (plan, listed))
+    for number in (0, 1):
+        run(place, "mark", f"photos/{number}.png", "photos/small.jpg", "--not-duplicate")
+    assert not any("small.jpg" in run(place, *arguments).stdout for arguments in (plan, listed))

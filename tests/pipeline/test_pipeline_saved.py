@@ -128,3 +128,14 @@ def test_a_file_is_read_or_the_reason_told(tmp_path: Path) -> None:
     assert saved.load(tmp_path / "report.jsonl") == found
     with pytest.raises(UsageError, match="nowhere"):
         saved.load(tmp_path / "nowhere")
+
+
+def test_what_was_set_apart_since_leaves_its_group(tmp_path: Path) -> None:
+    a, b, c, d = (put(tmp_path / name, name.encode(), "cropped", name == "a") for name in "abcd")
+    pair = put(tmp_path / "x", b"x"), put(tmp_path / "y", b"y", "cropped", True)
+    apart = {tuple(sorted((m.digest, n.digest))) for m, n in ((a, b), (d, c), pair)}
+    found = saved.heeding(report((a, b, c, d), pair), apart)
+    assert names(found) == [["a", "c"]]
+    assert found.summary.groups == found.summary.duplicates == 1
+    assert found.groups[0].members[1].relation == "cropped"
+    assert saved.heeding(report((a, b), pair), frozenset()).groups == report((a, b), pair).groups

@@ -20,7 +20,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tbhdup.reports import html, wording
+from tbhdup import wording
+from tbhdup.reports import html
 from tbhdup.values import Group, Kind, Member, Reason, Report, Skip, Summary, Thresholds
 
 GALLERY = Path(__file__).resolve().parent.parent / "data" / "gallery"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tbhdup.errors import ReportError
 from tbhdup.reports import jsonl
 from tbhdup.values import Group, Kind, Member, Reason, Report, Skip, Summary, Thresholds
 
@@ -67,7 +68,7 @@ def test_damage_is_one_clear_error(at: int, place: float, put: bytes, cut: int) 
     damaged[at] = damaged[at][:where] + put + damaged[at][where + cut :]
     try:
         jsonl.read(damaged)
-    except jsonl.ReportError as error:
+    except ReportError as error:
         assert "\n" not in str(error)
 
 
@@ -108,7 +109,7 @@ def changed(at: int, **fields: object) -> list[bytes]:
     ],
 )
 def test_the_error_says_what_is_wrong_and_where(found: list[bytes], said: str) -> None:
-    with pytest.raises(jsonl.ReportError, match=said) as caught:
+    with pytest.raises(ReportError, match=said) as caught:
         jsonl.read(found)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200

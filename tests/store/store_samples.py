@@ -79,7 +79,7 @@ def digest(rows: NDArray[np.void], at: int) -> bytes:
 
 def a_file(path: bytes = b"/photos/a.jpg", content: bytes = b"d" * 16, inode: int = 7, **fields: object) -> File:
     """A plain file that was read."""
-    return File(path, **{"size": 10, "mtime_ns": 20, "device": 1, "inode": inode, "digest": content, **fields})  # type: ignore[arg-type]
+    return File(path, **{"size": 10, "mtime_ns": 20, "device": 1, "inode": inode, "digest": content, **fields})  # type: ignore[arg-type]  # values of several types by name
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def test_a_failing_iterable_loses_nothing_before_it(tmp_path: Path) -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="disk is gone"), Store.open(tmp_path) as store:
-        store.put_files(some())  # type: ignore[arg-type]
+        store.put_files(some())  # type: ignore[arg-type]  # an iterator that fails on purpose
     with Store.open(tmp_path, write=False) as store:
         assert list(store.files()) == [a_file()]
 
