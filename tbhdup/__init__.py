@@ -10,8 +10,9 @@ Importing this module loads neither torch nor numpy; the first call does.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tbhdup.lazy import lazily
 
 if TYPE_CHECKING:
     from tbhdup.api import compare, leaks, mark, marked, report, scan, similar
@@ -60,7 +61,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tbhdup' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from tbhdup.errors import Exit
 
 
 def train(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS...", help="Folders of photographs.")],
-    config: Annotated[Path, typer.Option("--config", help="Settings of the run, TOML.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, log, weights.")],
+    config: Annotated[Path | None, typer.Option("--config", help="Settings of the run, TOML.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, log, weights.")] = Path("run"),
+    init: Annotated[
+        str | None, typer.Option("--init", help="What to start from: imagenet, shipped, or a weights file.")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that draw views.")] = 1,
 ) -> None:
-    """Train a TBH-VAE. Ctrl-C saves a checkpoint; the same command goes on from it, step for step the same."""
-    from tbhdup.training.config import read_config
+    """Train a TBH-VAE. Ctrl-C saves a checkpoint; the same command goes on from it, step for step the same.
+
+    Without --config the shipped weights are adapted to the photographs, and what that brought is shown on some that
+    were held out. Use the result with --weights FILE.
+    """
+    from tbhdup.training.config import ADAPT, read_config
     from tbhdup.training.run import train as run
 
-    settings = read_config(config)
+    settings = read_config(config) if config else ADAPT
+    if init:
+        settings = replace(settings, init=init)
     console = Console(stderr=True, highlight=False)
     asked: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
@@ -45,4 +56,13 @@ def train(
     if outcome.weights is None:
         console.print(f"stopped after step {outcome.step}")
         raise typer.Exit(Exit.INTERRUPTED)
+    console.print(_compared(outcome.before, outcome.after))
     typer.echo(outcome.weights)
+
+
+def _compared(before: Mapping[str, float], after: Mapping[str, float]) -> Table:
+    """What the run has changed on photographs that it was not trained on."""
+    table = Table("held-out photographs", "before", "after", box=None)
+    for name, value in after.items():
+        table.add_row(name.replace("_", " "), f"{before[name]:.4g}", f"{value:.4g}")
+    return table

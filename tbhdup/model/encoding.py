@@ -31,7 +31,7 @@ class BatchEncoder:
         self.device = choose_device(device)
         self.dtype = dtype or choose_precision(self.device)
         torch.set_num_threads(1)
-        self._network = _load(self.record).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
+        self._network = load_network(self.record).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
 
     @torch.inference_mode()
     def encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
@@ -48,7 +48,7 @@ class BatchEncoder:
         return pack_codes(logits), quantise_latents(unit)
 
 
-def _load(record: Record) -> Encoder:
+def load_network(record: Record) -> Encoder:
     """The folded network. WeightsError where the file is not the one that the record speaks of."""
     try:
         if file_digest(record.path) != record.digest:

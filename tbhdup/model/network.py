@@ -60,15 +60,23 @@ class Encoder(nn.Module):
         self.latent = nn.Linear(FEATURES, latent)
         # Training moves the trunk faster than the biases can follow: each bit and each axis is kept centred.
         # `fold` puts the norms into the linear layers.
-        self.code_norm: nn.Module = nn.BatchNorm1d(bits, affine=False)
-        self.latent_norm: nn.Module = nn.BatchNorm1d(latent, affine=False)
+        self.code_norm: nn.Module
+        self.latent_norm: nn.Module
+        self.add_norms()
+
+    def add_norms(self) -> None:
+        """Norms after both bottlenecks; training needs them, also when it starts from folded weights."""
+        self.code_norm = nn.BatchNorm1d(self.code.out_features, affine=False)
+        self.latent_norm = nn.BatchNorm1d(self.latent.out_features, affine=False)
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """The trunk's channels, pooled: (n, 1280) fp32."""
         if self.turned:
             pixels = pixels.flip(2, 3)
         x = (pixels.float() - 127.0) / 128.0
-        return self.pool(self.last(self.trunk(x)))  # type: ignore[no-any-return]  # modules are untyped calls
+        with torch.autocast(pixels.device.type, enabled=False):
+            x = self.trunk.first(x)
+        return self.pool(self.last(self.trunk.rest(x)))  # type: ignore[no-any-return]  # modules are untyped calls
 
     def heads(self, pooled: Tensor) -> Heads:
         """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""

@@ -110,8 +110,16 @@ class Trunk(nn.Module):
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
 
+    def first(self, x: Tensor) -> Tensor:
+        """The stem and the first stage, whose rounding in half precision flips more bits than all others' together."""
+        return self.stages[0](self.stem(x))  # type: ignore[no-any-return]  # modules are untyped calls
+
+    def rest(self, x: Tensor) -> Tensor:
+        """The other stages, of what `first` gives."""
+        return self.stages[1:](x)  # type: ignore[no-any-return]
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.stages(self.stem(x))  # type: ignore[no-any-return]  # modules are untyped calls
+        return self.rest(self.first(x))
 
 
 def conv_norms(module: nn.Module) -> Iterator[ConvNorm]:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
@@ -113,18 +114,50 @@ def confirm(
             for i, j, d, c in found[~plain].tolist()
         ]
         return Confirmed(matches, len(found))
-    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, rank, apart)
+    likely = _likely_centres(found, digests, rank)
+    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, likely, apart)
     proof.total = len(found)
-    with ThreadPoolExecutor(threads) as pool, verify.one_thread_a_proof():
-        proof.decide(_by_neighbourhood(found, digests, rank), pool.map)
+    with _Provers(threads) as provers:
+        proof.decide(_by_neighbourhood(found, digests, likely), provers.map)
         for _ in range(ROUNDS):
             asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys(), apart)
             spokes = [(min(pair), max(pair)) for pair in asked]
             if not spokes:
                 break
             proof.total += len(spokes)
-            proof.decide_all(spokes, pool.map)
+            proof.decide_all(spokes, provers.map)
     return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)
+
+
+class _Provers(ExitStack):
+    """Threads that prove pairs side by side. They start, and OpenCV is loaded, when the first pair is new."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, prove: Callable[[Pair], Verdict], pairs: Sequence[Pair]) -> Iterator[Verdict]:
+        """The verdicts of the pairs, in their order."""
+        if not pairs:
+            return iter(())
+        if self._pool is None:
+            self.enter_context(verify.one_thread_a_proof())
+            self._pool = self.enter_context(ThreadPoolExecutor(self._threads))
+        return self._pool.map(prove, pairs)
+
+
+def _likely_centres(found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank) -> groups.Rank:
+    """The digests' places among the likely centres of groups: nearest to most of their candidates, then by rank.
+
+    An original is nearer to its copies than these are to each other, and from it most of them are whole frames, which
+    are cheap to prove.
+    """
+    near = np.zeros(len(digests))
+    for side in ("i", "j"):
+        np.add.at(near, found[side], found["cosine"])
+    order = sorted(range(len(digests)), key=lambda place: (-near[place], rank[digests[place]]))
+    return {digests[place]: (number,) for number, place in enumerate(order)}
 
 
 def _by_neighbourhood(

@@ -15,6 +15,7 @@ class Config:
     """Every number that shapes the weights. The symbols are those of MODELS.md."""
 
     name: str = "tbhvae"
+    init: str = "imagenet"  # what the encoder starts from: imagenet, shipped, or a weights file
     seed: int = 1
     side: int = 128  # pixels of the encoder's input
     bits: int = 64
@@ -29,6 +30,8 @@ class Config:
 
     # Optimiser.
     steps: int = 6000
+    plan: int = 0  # steps that the schedule is laid out for, where the run is cut short of them; 0: `steps`
+    cool_down: int = 0  # last steps of a run cut short, in which the rate falls to a hundredth
     warm_up: int = 200
     rate_heads: float = 5e-4
     rate_trunk: float = 2e-4
@@ -54,6 +57,21 @@ class Config:
     covariance: float = 1.0
     balance: float = 1.0
     quantise: float = 0.1  # rises from 0 over the last third
+
+
+ADAPT = Config(
+    name="adapted",
+    init="shipped",
+    held_out=2000,
+    steps=600,
+    warm_up=50,
+    rate_heads=1e-4,
+    rate_trunk=2e-5,
+    average=0.99,
+    memory=1024,
+    weight_code=0.25,
+)
+"""What `tbhdup train` does without a config: the shipped weights get used to another collection."""
 
 
 def read_config(path: Path) -> Config:

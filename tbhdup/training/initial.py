@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tbhdup.errors import MissingExtra
-from tbhdup.model.network import FEATURES, Encoder
+from tbhdup.model.network import Encoder
 from tbhdup.model.trunk import Block, ConvNorm, conv_norms
 
 Floats = NDArray[np.float32]
@@ -70,19 +70,16 @@ def rotation_to_signs(values: Floats, seed: int, rounds: int = 40) -> Floats:
 
 
 @torch.no_grad()
-def lay_heads(encoder: Encoder, pooled: Floats, seed: int) -> Floats:
-    """Whiten the features, start the latent as the first ones and the code as the ITQ signs of the first ones.
+def lay_heads(encoder: Encoder, weight: Floats, bias: Floats, pooled: Floats, seed: int) -> None:
+    """Start the latent as the first whitened features, and the code as the ITQ signs of the first ones.
 
-    pooled: (n, 1280) of clean photographs. Returns their whitened features (n, 512), the greatest variance first.
+    pooled: (n, 1280) of clean photographs; weight, bias: their whitening, the greatest variance first.
     """
-    weight, bias = principal_axes(pooled, FEATURES)
     encoder.axes.copy_(torch.from_numpy(weight))
     encoder.centre.copy_(torch.from_numpy(pooled.mean(axis=0)))
-    features = np.asarray(pooled @ weight.T + bias, np.float32)
     for linear in (encoder.latent, encoder.code):
         linear.weight.copy_(torch.eye(*linear.weight.shape))
         linear.bias.zero_()
     bits = encoder.code.out_features
-    rotation = rotation_to_signs(features[:, :bits], seed)
+    rotation = rotation_to_signs(pooled @ weight[:bits].T + bias[:bits], seed)
     encoder.code.weight[:, :bits] = torch.from_numpy(np.ascontiguousarray(rotation.T))
-    return features

@@ -65,9 +65,12 @@ def clean(path: bytes, side: int) -> Pixels:
     return sources.square(sources.decode(sources.read(path), side), side)
 
 
-def split(paths: Sequence[bytes], held_out: int, seed: int) -> tuple[list[bytes], list[bytes]]:
-    """Photographs to train on, and those never shown in training; both sorted. At most a fifth is held out."""
-    order = np.random.default_rng([seed, 0]).permutation(len(paths))
+def split(paths: Sequence[bytes], held_out: int) -> tuple[list[bytes], list[bytes]]:
+    """Photographs to train on, and those never shown in training; both sorted. At most a fifth is held out.
+
+    The same ones in every run: a run that starts from another's weights must not be judged on what that was trained on.
+    """
+    order = np.random.default_rng([1, 0]).permutation(len(paths))
     apart = set(order[: min(held_out, len(paths) // 5)].tolist())
     return [p for i, p in enumerate(paths) if i not in apart], [p for i, p in enumerate(paths) if i in apart]
 

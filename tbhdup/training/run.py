@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tbhdup import calibration
 from tbhdup.errors import UsageError
-from tbhdup.model.encoding import pack_codes, quantise_latents
-from tbhdup.model.network import Encoder
-from tbhdup.model.record import Preprocessing, Record, file_digest, write_record
+from tbhdup.model.encoding import load_network, pack_codes, quantise_latents
+from tbhdup.model.network import FEATURES, Encoder
+from tbhdup.model.record import Preprocessing, Record, file_digest, read_record, write_record
+from tbhdup.model.trunk import conv_norms
 from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
 from tbhdup.training.diagnostics import HeldOut, strong_views
-from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet
+from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes
 from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
-from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean
+from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean, first_figures
 
 SETTLED = 2000  # training photographs that the bits and axes are centred on
+IMAGENET, SHIPPED = "imagenet", "shipped"
 WATCHED = 1500  # held-out photographs that the running diagnostics look at
 
 
@@ -35,7 +37,9 @@ class Outcome:
 
     complete: bool
     step: int
-    weights: Path | None  # None: not complete, go on with the same command
+    weights: Path | None = None  # None: not complete, go on with the same command
+    before: Mapping[str, float] = field(default_factory=dict)  # figures on the held-out photographs, as the run began
+    after: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -51,25 +55,29 @@ def train(
 ) -> Outcome:
     """Train, or go on with the run in `out`, until it is complete or `stop()` says so; then export the weights.
 
-    Raises UsageError for too few photographs or a run of another config, MissingExtra without the ImageNet weights.
+    Raises UsageError for too few photographs or a run of another config, MissingExtra without the ImageNet weights,
+    WeightsError for weights to start from that cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
     on_stage("reading the photographs")
-    training, apart = split(find_photos(folders, on_skip), config.held_out, config.seed)
+    training, apart = split(find_photos(folders, on_skip), config.held_out)
     on_stage(f"features of {len(training)} photographs by the untouched trunk")
-    encoder = Encoder(config.bits, config.latent)
-    load_imagenet(encoder, imagenet_file())
+    encoder = starting_encoder(config)
     pooled = _pooled(encoder, training, config, out / "pooled.npy")
     if len(pooled) <= config.teacher:
         raise UsageError(f"{len(pooled)} photographs are fewer than the teacher's {config.teacher} dimensions")
-    teacher = lay_heads(encoder, pooled, config.seed)[:, : config.teacher].copy()
+    weight, bias = principal_axes(pooled, FEATURES)
+    if config.init == IMAGENET:
+        lay_heads(encoder, weight, bias, pooled, config.seed)
+    teacher = (pooled @ weight.T + bias)[:, : config.teacher].copy()
     unit = teacher / np.linalg.norm(teacher, axis=1, keepdims=True)
     steps = Steps(training, nearest_unrelated(unit, config.near), config)
     on_stage("views of held-out photographs")
     watched = apart[:: max(1, len(apart) // WATCHED)]  # from every folder alike: paths are sorted
     pixels = np.concatenate(list(clean_batches(watched, config.side)))
-    untouched = encode_clean(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).features
-    held_out = HeldOut(pixels, strong_views(watched, config), untouched[:, : config.teacher])
+    untouched = _pool(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).numpy()
+    taught = torch.from_numpy(untouched @ weight[: config.teacher].T + bias[: config.teacher])
+    held_out = HeldOut(pixels, strong_views(watched, config), taught)
     typical = training[:: max(1, len(training) // SETTLED)]
 
     def evaluate(averaged: Encoder, bottlenecks: Bottlenecks) -> dict[str, float]:
@@ -81,18 +89,32 @@ def train(
         trainer.resume()
     on_stage(f"steps {trainer.step + 1} to {config.steps}")
     if not trainer.run(stop):
-        return Outcome(False, trainer.step, None)
+        return Outcome(False, trainer.step)
     on_stage(f"calibration on {len(apart)} held-out photographs")
     figures = evaluate(trainer.averaged, trainer.bottlenecks)
     facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
-    return Outcome(True, trainer.step, export(trainer.averaged, config, apart, out, facts, figures))
+    weights = export(trainer.averaged, config, apart, out, facts, figures)
+    return Outcome(True, trainer.step, weights, first_figures(out), figures)
+
+
+def starting_encoder(config: Config) -> Encoder:
+    """The encoder that a run starts from, as `config.init` names it; ImageNet's still lacks its heads."""
+    if config.init == IMAGENET:
+        encoder = Encoder(config.bits, config.latent)
+        load_imagenet(encoder, imagenet_file())
+        return encoder
+    record = read_record(None if config.init == SHIPPED else Path(config.init))
+    if (record.bits, record.latent) != (config.bits, config.latent):
+        raise UsageError(f"{record.path} has {record.bits} bits and a latent of {record.latent}: set the config alike")
+    encoder = load_network(record)
+    encoder.add_norms()
+    return encoder
 
 
 @torch.no_grad()
 def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> None:
     """Centre each bit and each axis of the latent on clean photographs: training centred them on edited ones."""
-    encoder.eval()
-    pooled = torch.cat([encoder.pooled(as_input(pixels)) for pixels in batches])
+    pooled = _pool(encoder, batches)
     for norm in (encoder.code_norm, encoder.latent_norm):
         assert isinstance(norm, nn.BatchNorm1d)
         norm.reset_running_stats()
@@ -102,16 +124,20 @@ def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> None:
     encoder.eval()
 
 
+@torch.no_grad()
+def _pool(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Tensor:
+    """Pooled channels of pictures, (n, 1280)."""
+    encoder.eval()
+    return torch.cat([encoder.pooled(as_input(pixels)) for pixels in batches])
+
+
 def _pooled(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> NDArray[np.float32]:
     """Pooled channels of clean photographs by the untouched trunk, (n, 1280); kept for a resumed run."""
     if cache.exists():
         pooled: NDArray[np.float32] = np.load(cache)
         if len(pooled) == len(paths):
             return pooled
-    encoder.eval()
-    with torch.no_grad():
-        parts = [encoder.pooled(as_input(pixels)) for pixels in clean_batches(paths, config.side)]
-    pooled = torch.cat(parts).numpy()
+    pooled = _pool(encoder, clean_batches(paths, config.side)).numpy()
     np.save(cache, pooled)
     return pooled
 
@@ -124,8 +150,15 @@ def export(
     training: Mapping[str, object],
     figures: Mapping[str, float],
 ) -> Path:
-    """Fold the norms, store in fp16, calibrate on photographs that were not trained on; returns the weights file."""
+    """Fold the norms, store in fp16, calibrate on photographs that were not trained on; returns the weights file.
+
+    Convolutions are rounded to bf16, of which fp16 holds nearly every value: so half precision and fp32 work with the
+    same weights, and differ by the rounding of activations alone.
+    """
     encoder.fold()
+    with torch.no_grad():
+        for part in conv_norms(encoder):
+            part.conv.weight.copy_(part.conv.weight.bfloat16())
     path = out / f"{config.name}.safetensors"
     temporary = path.with_suffix(".part")
     save_file({name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}, temporary)

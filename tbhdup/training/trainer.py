@@ -143,12 +143,23 @@ class Trainer:
         loader = DataLoader(self.steps, batch_size=None, sampler=left, num_workers=self.workers)
         return iter(loader)
 
+    @property
+    def _plan(self) -> int:
+        return self.config.plan or self.config.steps
+
+    def _cooled(self) -> float:
+        """Share of the cool-down that is done, 0..1."""
+        start = self.config.steps - self.config.cool_down
+        return max(0.0, (self.step - start) / self.config.cool_down) if self.config.cool_down else 0.0
+
     def _rate(self) -> float:
-        """Warm-up, then half a cosine down to a hundredth."""
+        """Warm-up, then half a cosine down to a hundredth; where the run is cut short, a straight line down to it."""
         if self.step < self.config.warm_up:
             return (self.step + 1) / self.config.warm_up
-        share = (self.step - self.config.warm_up) / max(1, self.config.steps - self.config.warm_up)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+        cosine_step = min(self.step, self.config.steps - self.config.cool_down)
+        share = (cosine_step - self.config.warm_up) / max(1, self._plan - self.config.warm_up)
+        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+        return max(0.01, cosine * (1 - self._cooled()))
 
     def _one_step(self, views: Tensor, photos: Tensor) -> dict[str, float]:
         # Seeded by the step, so that a resumed run draws the same noise.
@@ -190,7 +201,7 @@ class Trainer:
             "koleo": config.koleo * losses.koleo(cosine, blocked),
         }
         remembered = self.memory.codes
-        early = self.step < 0.05 * config.steps
+        early = self.step < 0.05 * self._plan
         codes = [soft] if early else [soft, hard]
         for code in codes:
             agreement = code @ torch.cat([code, remembered]).T / config.bits
@@ -206,7 +217,7 @@ class Trainer:
             return {}
         thresholds = torch.rand(heads.logits.shape, generator=generator)
         noise = torch.randn(heads.latent.shape, generator=generator)
-        stochastic = self.step < STOCHASTIC_SHARE * config.steps
+        stochastic = self.step < STOCHASTIC_SHARE * self._plan and not self._cooled()
         bits = sample_bits(heads.logits, thresholds if stochastic else None)
         self_loop = bool(torch.rand((), generator=generator) < 0.5)
         decoded, kl = reconstruct(self.bottlenecks, heads, bits, noise, self_loop)
@@ -215,7 +226,7 @@ class Trainer:
         if self.step >= config.warm_up:
             self.geco.update()
         covariance, balance = self.moments.losses(heads.logits)
-        late = max(0.0, 3 * self.step / config.steps - 2)
+        late = max(0.0, 3 * self.step / self._plan - 2, self._cooled())
         weight = config.vae * min(1.0, self.step / max(1, config.warm_up))
         return {
             "constraint": weight * constraint,
@@ -272,6 +283,13 @@ class Trainer:
         self.memory.latents, self.memory.codes, self.memory.photos = state["memory"]
         self.moments.mean, self.moments.covariance = state["moments"]
         self.geco.multiplier, self.geco.average = state["geco"]
+
+
+def first_figures(folder: Path) -> dict[str, float]:
+    """What the run in a folder began with, from its log."""
+    with (folder / LOG).open(encoding="utf-8") as file:
+        figures: dict[str, float] = json.loads(file.readline())
+    return figures
 
 
 def as_input(pixels: NDArray[np.uint8]) -> Tensor:

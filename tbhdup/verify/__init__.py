@@ -5,9 +5,28 @@ Features and thumbnails only propose maps; the tile test decides.
 
 from __future__ import annotations
 
-from tbhdup.verify.proof import VERSION, prove
-from tbhdup.verify.relation import RELATIONS
-from tbhdup.verify.threads import one_thread_a_proof
-from tbhdup.verify.view import SIDE, View
+from typing import TYPE_CHECKING
+
+from tbhdup.lazy import lazily
+
+if TYPE_CHECKING:
+    from tbhdup.verify.proof import prove
+    from tbhdup.verify.relation import RELATIONS
+    from tbhdup.verify.threads import one_thread_a_proof
+    from tbhdup.verify.view import SIDE, View
+
+VERSION = "3"
+"""Changes whenever a verdict could change; verdicts are kept under it. Asking for it does not load OpenCV."""
 
 __all__ = ["RELATIONS", "SIDE", "VERSION", "View", "one_thread_a_proof", "prove"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "RELATIONS": "tbhdup.verify.relation",
+        "SIDE": "tbhdup.verify.view",
+        "View": "tbhdup.verify.view",
+        "one_thread_a_proof": "tbhdup.verify.threads",
+        "prove": "tbhdup.verify.proof",
+    },
+)

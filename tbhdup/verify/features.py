@@ -22,12 +22,14 @@ NORM = 255  # of a descriptor: whole numbers, small enough for float32 to add th
 class Features:
     """N local features of one picture.
 
+    shape        width and height of the picture in which they were found, pixels
     places       (N, 2) float32, x and y in pixels
     scales       (N,) float32, pixels
     angles       (N,) float32, radians from the x axis towards the y axis (y points down)
     descriptors  (N, 128) uint8, norm about NORM
     """
 
+    shape: tuple[int, int]
     places: NDArray[np.float32]
     scales: NDArray[np.float32]
     angles: NDArray[np.float32]
@@ -39,13 +41,15 @@ class Features:
 
 def find_features(grey: NDArray[np.uint8]) -> Features:
     """The strongest features of a (h, w) picture, at most KEYPOINTS."""
+    shape = grey.shape[1], grey.shape[0]
     sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
     keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)
-        return Features(np.zeros((0, 2), np.float32), none, none, np.zeros((0, 128), np.uint8))
+        return Features(shape, np.zeros((0, 2), np.float32), none, none, np.zeros((0, 128), np.uint8))
     roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1))
     return Features(
+        shape=shape,
         places=np.array([k.pt for k in keypoints], np.float32),
         scales=np.array([k.size for k in keypoints], np.float32),
         angles=np.deg2rad(np.array([k.angle for k in keypoints], np.float32)),
@@ -53,21 +57,21 @@ def find_features(grey: NDArray[np.uint8]) -> Features:
     )
 
 
-def mirrored(features: Features, width: int) -> Features:
+def mirrored(features: Features) -> Features:
     """The features that the picture, mirrored left to right, would have: nothing is detected again.
 
     A descriptor is 4 x 4 cells of 8 directions, laid out along the feature's own direction. Mirroring keeps that
     direction and swaps the sides of it: rows of cells are reversed, direction k becomes -k.
     """
     cells = features.descriptors.reshape(-1, 4, 4, 8)[:, ::-1, :, -np.arange(8) % 8]
-    places = np.stack([width - 1 - features.places[:, 0], features.places[:, 1]], axis=1)
-    return Features(places, features.scales, np.float32(np.pi) - features.angles, _flat(cells))
+    places = np.stack([features.shape[0] - 1 - features.places[:, 0], features.places[:, 1]], axis=1)
+    return Features(features.shape, places, features.scales, np.float32(np.pi) - features.angles, _flat(cells))
 
 
 def inverted(features: Features) -> Features:
     """The features that the picture's negative would have: every direction turns by half a circle."""
     cells = features.descriptors.reshape(-1, 4, 4, 8)[:, ::-1, ::-1]
-    return Features(features.places, features.scales, features.angles + np.float32(np.pi), _flat(cells))
+    return Features(features.shape, features.places, features.scales, features.angles + np.float32(np.pi), _flat(cells))
 
 
 def _flat(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,10 +14,8 @@ from tbhdup.verify.rules import Finding
 from tbhdup.verify.trial import try_map
 from tbhdup.verify.view import View
 
-VERSION = "2"
-"""Changes whenever a verdict could change; verdicts are kept under it."""
-
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
+SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
 TRIED = 2  # proposals from features that get a trial
 SAME_LEVELS = 4.0  # grey levels by which the views of equal pixels may differ, on average: decoders take short cuts
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
@@ -70,6 +68,8 @@ def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
             return finding, evidence
         if finding.share >= best.share:
             best = finding
+        if best.share >= SETTLED:
+            break
     return best, None
 
 

@@ -15,6 +15,7 @@ NEAR = 4.0  # pixels of the target's view: how far from its place an inlier may 
 ROUGH = 0.1  # how wrong the similarity of a single match may be, as a share of the distance from that match
 LEAST = 8  # inliers that make a map worth a tile test
 PLENTY = 25  # inliers that make it needless to look for another map
+ENOUGH = 40  # coarse features in which a common part would show
 TRIED = 5  # single matches whose similarity is refined
 EARNED = 1.15  # a homography must find this many times the inliers of the affine map
 SCALES = (1 / 5, 5.0)  # of the target's lengths to the source's, in pixels of the views
@@ -53,19 +54,31 @@ def _seen_through(thumb: NDArray[np.float32], m: maps.Map) -> NDArray[np.float32
 
 
 def by_features(a: View, b: View) -> list[Proposal]:
-    """Maps that at least LEAST features agree on, the best first: plain, mirrored, and of the negative."""
+    """Maps that many features agree on, the best first: plain, mirrored, and of the negative.
+
+    Coarse features are asked first. A map that PLENTY of them agree on is as good as any; where pictures with enough
+    of them have none, finer ones would find none either.
+    """
+    coarse = _agreed(a.coarse, b.coarse)
+    enough = min(len(a.coarse), len(b.coarse)) >= ENOUGH
+    if coarse[0].inliers >= PLENTY if coarse else enough:
+        return coarse
+    return _agreed(a.fine, b.fine)
+
+
+def _agreed(a: features.Features, b: features.Features) -> list[Proposal]:
+    """The maps that at least LEAST features agree on, the best first; one alone if PLENTY do."""
     found = []
     mirror = np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]], np.float64)
     for flip in (False, True):
-        source = features.mirrored(a.features, a.feature_shape[0]) if flip else a.features
+        source = features.mirrored(a) if flip else a
         for negative in (False, True):
             wanted = features.inverted(source) if negative else source
-            pairs = features.match(wanted, b.features)
-            fitted = fit(wanted, b.features, pairs)
+            fitted = fit(wanted, b, features.match(wanted, b))
             if fitted is None:
                 continue
             m, inliers = fitted
-            m = maps.from_pixels(m, a.feature_shape, b.feature_shape)
+            m = maps.from_pixels(m, a.shape, b.shape)
             m = m @ mirror if flip else m
             if maps.is_sane(m):
                 found.append(Proposal(m, negative, inliers))

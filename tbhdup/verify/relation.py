@@ -175,5 +175,5 @@ def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArra
     found = []
     for view, places in ((a, points[shown]), (b, there[shown])):
         column, row = (places * view.shape).astype(np.intp).T
-        found.append(cv2.blur(view.image, (5, 5))[row, column].astype(np.float64))
+        found.append(view.soft[row, column].astype(np.float64))
     return found[0], found[1]

@@ -19,7 +19,10 @@ AGREE = 0.7  # correlation above which two textured tiles show the same
 DIFFER = 0.5  # correlation below which a textured tile disagrees with a flat one
 SMOOTH = 1.0  # sigma of the blur that both pictures get first, pixels
 FINE = 1.5  # sigma that parts fine detail from coarse, pixels
-SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # pixels that a map may err by
+SHIFTS = (  # pixels that a map may err by, tried ring by ring
+    ((0, 1), (1, 0), (0, -1), (-1, 0)),
+    ((1, 1), (1, -1), (-1, 1), (-1, -1)),
+)
 BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until both pictures are equally sharp
 AT_ONCE = 0.9  # correlation at which a tile needs neither shift nor blur
 NEARLY = 0.98  # share of the tiles
@@ -143,10 +146,13 @@ def compare(frame: Frame, negative: bool) -> Tiles:
             height, width = right.picture.shape
             around = np.pad(right.picture, 1, mode="edge")
             at = {(0, 0): correlation}
-            for dy, dx in SHIFTS:
-                moved = around[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-                at[dy, dx] = _correlate(left, _Moments.of(moved))
-            correlation = np.max(list(at.values()), axis=0)
+            for ring in SHIFTS:
+                for dy, dx in ring:
+                    moved = around[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+                    at[dy, dx] = _correlate(left, _Moments.of(moved))
+                correlation = np.max(list(at.values()), axis=0)
+                if _share(correlation[seen] > AT_ONCE) >= NEARLY:
+                    break
             drift[..., 0] = _peak(at[0, -1], at[0, 0], at[0, 1])
             drift[..., 1] = _peak(at[-1, 0], at[0, 0], at[1, 0])
     alike = inside & (correlation > AGREE) & (left.variance > 1)

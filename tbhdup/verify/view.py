@@ -15,8 +15,9 @@ from tbhdup.verify.features import Features, find_features
 SIDE = 384
 """Long side of a view and of the frame in which two pictures are compared, pixels."""
 
-FEATURE_SIDE = 192
-"""Long side at which features are found, pixels. They are most of the cost; smaller, and smooth pictures are lost."""
+COARSE, FINE = 128, 192
+"""Long sides at which features are found, pixels. They are most of the cost: coarse ones cost a third of fine ones, and
+decide most pairs; smooth pictures have next to none of them."""
 
 THUMB = 64
 """Side of the squares that the aligned test compares, pixels."""
@@ -81,6 +82,11 @@ class View:
         return self._once(_thumb)
 
     @property
+    def soft(self) -> NDArray[np.uint8]:
+        """The image, each pixel the mean of the 5 x 5 around it: colours that noise and rows of pixels do not move."""
+        return self._once(_soft)
+
+    @property
     def textured(self) -> NDArray[np.bool_]:
         """(rows, columns) whether each SQUARE of the picture has texture."""
         return self._once(_textured)
@@ -101,19 +107,22 @@ class View:
         return self._once(_noise)
 
     @property
-    def feature_shape(self) -> tuple[int, int]:
-        """(width, height) of the picture in which features are found, pixels."""
-        factor = min(1.0, FEATURE_SIDE / max(self.shape))
-        return max(1, round(self.shape[0] * factor)), max(1, round(self.shape[1] * factor))
+    def coarse(self) -> Features:
+        """Local features of the picture at COARSE pixels."""
+        return self._once(_coarse)
 
     @property
-    def features(self) -> Features:
-        """Local features, positions in pixels of `feature_shape`."""
-        return self._once(_features)
+    def fine(self) -> Features:
+        """Local features of the picture at FINE pixels."""
+        return self._once(_fine)
 
 
 def _grey(view: View) -> Floats:
     return np.asarray(cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _soft(view: View) -> NDArray[np.uint8]:
+    return np.asarray(cv2.blur(view.image, (5, 5)))
 
 
 def _thumb(view: View) -> Floats:
@@ -173,6 +182,16 @@ def _noise(view: View) -> float:
     return float(np.sqrt(np.percentile(cv2.resize(power, (columns, rows), interpolation=cv2.INTER_AREA), SMOOTHEST)))
 
 
-def _features(view: View) -> Features:
-    small = cv2.resize(view.grey, view.feature_shape, interpolation=cv2.INTER_AREA)
+def _coarse(view: View) -> Features:
+    return _features(view, COARSE)
+
+
+def _fine(view: View) -> Features:
+    return _features(view, FINE)
+
+
+def _features(view: View, side: int) -> Features:
+    factor = min(1.0, side / max(view.shape))
+    shape = max(1, round(view.shape[0] * factor)), max(1, round(view.shape[1] * factor))
+    small = cv2.resize(view.grey, shape, interpolation=cv2.INTER_AREA)
     return find_features(np.round(small).astype(np.uint8))

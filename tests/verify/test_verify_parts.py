@@ -87,7 +87,7 @@ def test_a_homography_is_found_from_its_points() -> None:
 def test_mirrored_and_inverted_features_need_no_second_detection(kind: str) -> None:
     image = drawing.picture(kind, 1, (320, 240)).convert("L")
     found = features.find_features(np.asarray(image))
-    flipped = features.mirrored(found, 320)
+    flipped = features.mirrored(found)
     for derived, edited in (
         (flipped, ImageOps.mirror(image)),
         (features.inverted(found), ImageOps.invert(image)),

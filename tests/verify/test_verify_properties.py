@@ -124,7 +124,7 @@ def test_verdicts_are_the_same_every_time_and_with_any_number_of_threads() -> No
 def test_a_view_shared_by_threads_computes_its_features_once() -> None:
     view = view_of(drawing.picture("leaves", 1))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: view.features, range(32)))
+        found = list(pool.map(lambda _: view.fine, range(32)))
     assert len(found[0]) > 100
     assert all(features is found[0] for features in found)
 
