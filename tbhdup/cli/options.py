@@ -90,7 +90,8 @@ KeepOption = Annotated[
         "--keep",
         metavar="RULES",
         help="What is kept, most important first, as in format,oldest: marked (in the report), least-edited, "
-        "resolution, bytes, format, oldest, newest, path.",
+        "resolution, bytes, format, has-date, has-gps (in its EXIF), oldest, newest, path, path:PATTERN "
+        "(as in path:*/originals/*).",
     ),
 ]
 PreferOption = Annotated[
@@ -133,9 +134,10 @@ def rules(
 ) -> Rules:
     """The keep rules from the command line's; `default`, else the core's own, where it names no order."""
     from tbhdup import actions
+    from tbhdup.sources import taken
 
     order = (default or actions.DEFAULT) if keep is None else actions.parse(keep)
-    return actions.Rules(order, absolute(prefer), absolute(reference))
+    return actions.Rules(order, absolute(prefer), absolute(reference), taken)
 
 
 def absolute(paths: Sequence[Path] | None) -> tuple[bytes, ...]:
