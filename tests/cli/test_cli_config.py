@@ -77,7 +77,7 @@ def test_commands_heed_the_file(place: Path) -> None:
     assert (place / "own" / "store").is_dir()
     assert '"candidates": 3' in run(place, "report").stdout.splitlines()[0]
     assert '"candidates": 5' in run(place, "report", "--candidates", "5").stdout.splitlines()[0]
-    assert "pictures: 1" in run(place, "store", "info").stdout  # a subcommand
+    assert "files: 2" in run(place, "store", "info").stdout  # a subcommand
 
 
 def test_the_next_file_above_counts(place: Path) -> None:
