@@ -74,7 +74,7 @@ def test_examples_of_the_readme_run(place: Path, title: str, code: str) -> None:
     if title == "In scripts":
         assert "there are copies" in done.stdout
         assert "one picture" in done.stdout
-        assert (place / "identical.csv").read_text().count("\n") >= 2
+        assert (place / "cropped.csv").read_text().count("\n") >= 2
 
 
 def test_the_manual_page_is_that_of_the_commands(tmp_path: Path) -> None:
