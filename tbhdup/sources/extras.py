@@ -53,7 +53,11 @@ def heif(file: IO[bytes]) -> ImageFile.ImageFile:
 
 def jpeg_xl(data: bytes) -> Image.Image:
     """The first frame of a JPEG XL, upright, in mode L, LA, RGB or RGBA. Raises Unusable without the extra."""
-    values = _package("JPEG XL").jpegxl_decode(data, index=0)
+    package = _package("JPEG XL")
+    try:
+        values = package.jpegxl_decode(data, index=0)
+    except ImportError as error:
+        raise Unusable(Reason.UNSUPPORTED, "JPEG XL: this imagecodecs was built without it") from error
     if values.dtype == np.uint16:
         values = np.rint(values / 257).astype(np.uint8)
     elif values.dtype != np.uint8:  # floats, nominally from 0 to 1

@@ -35,14 +35,24 @@ def test_without_its_package_a_format_is_a_skip_that_names_the_extra(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra, module = PACKAGES[name]
+    data = encoded(name)
     monkeypatch.setitem(sys.modules, module, None)
-    error = refusal(encoded(name))
+    error = refusal(data)
     assert (error.reason, error.detail) == (Reason.UNSUPPORTED, f"{name}: pip install 'tbhdup[{extra}]'")
     assert not installed_since(error.detail)
     monkeypatch.undo()
     assert installed_since(error.detail)
     assert installed_since(name)  # as version 0.1.0 has said it
     assert not installed_since("PSD")
+
+
+def test_an_imagecodecs_without_jpeg_xl_is_no_damage_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stub(*arguments: object, **options: object) -> None:  # what stands in for a codec that was not built
+        raise imagecodecs.DelayedImportError("jpegxl_decode")
+
+    data = encoded("JPEG XL")
+    monkeypatch.setattr(imagecodecs, "jpegxl_decode", stub)
+    assert refusal(data).reason is Reason.UNSUPPORTED
 
 
 def test_decoding_imports_no_package_that_it_does_not_need() -> None:
