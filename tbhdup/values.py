@@ -124,6 +124,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a file's EXIF metadata tell of when and where it was taken."""
+
+    dated: bool = False
+    located: bool = False  # by GPS
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Files that show one picture. Every member matches the centre directly."""
 
@@ -159,7 +167,7 @@ class Summary:
     proven: int = 0  # pairs decided on pixels in this run
     recalled: int = 0  # pairs whose verdict was in the store
     groups: int = 0
-    duplicates: int = 0  # files that could go: members of groups, less one a group
+    duplicates: int = 0  # files of groups that could go; names of one file (hard links) count once
     duplicate_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
 

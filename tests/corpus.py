@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -22,6 +23,7 @@ CORNERS = (
     (40, 60, 220),
     (230, 220, 40),
 )  # top left, top right, bottom left, bottom right
+FORMATS = Path(__file__).parent / "data" / "formats"  # drawn by make_formats.py
 DEPTH = 60  # folders inside each other
 
 
@@ -103,6 +105,9 @@ def good() -> dict[str, tuple[bytes, Expectation]]:
         "avif": "AVIF",
         "jp2": "JPEG2000",
         "mpo": "MPO",
+        "heic": "HEIF",
+        "jxl": "JPEG XL",
+        "dng": "camera raw",
     }
     return {f"good/photo.{ending}": (encoded(name), Expectation(format=name)) for ending, name in formats.items()}
 
@@ -145,13 +150,13 @@ def odd() -> dict[str, tuple[bytes, Expectation]]:
 def bad() -> dict[str, tuple[bytes, Expectation]]:
     """Files that give no picture, each with its reason."""
     png = encoded("PNG")
-    heif = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
     files = {
         "empty.jpg": (b"", Reason.EMPTY),
         "text.jpg": (b"These are only words.\n" * 20, Reason.NOT_AN_IMAGE),
         "zeros.jpg": (bytes(5000), Reason.NOT_AN_IMAGE),
         "words that begin like a bitmap": (b"BM is short for a great many things.\n", Reason.NOT_AN_IMAGE),
-        "phone.heic": (heif, Reason.UNSUPPORTED),
+        "other_code.heic": (encoded("AVIF").replace(b"avif", b"heic"), Reason.UNSUPPORTED),
+        "other_sensor.raf": (b"FUJIFILMCCD-RAW " + bytes(200), Reason.UNSUPPORTED),
         "layers.jpg": (b"8BPS\0\1" + bytes(100), Reason.UNSUPPORTED),
         "script.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Reason.UNSUPPORTED),
         "bomb.png": (bomb(60000, 60000), Reason.TOO_LARGE),
@@ -165,6 +170,8 @@ def bad() -> dict[str, tuple[bytes, Expectation]]:
         ("GIF", "gif"),
         ("TIFF", "tif"),
         ("AVIF", "avif"),
+        ("HEIF", "heic"),
+        ("JPEG XL", "jxl"),
     ):
         data = encoded(name)
         files[f"truncated.{ending}"] = (data[: len(data) * 6 // 10], Reason.TRUNCATED)
@@ -188,6 +195,59 @@ def corners(image: Image.Image | NDArray[np.uint8]) -> tuple[int, ...]:
     h, w = pixels.shape[0] // 4, pixels.shape[1] // 4
     seen = [pixels[y, x] for y in (h, -1 - h) for x in (w, -1 - w)]
     return tuple(int(np.argmin(np.abs(np.array(CORNERS) - colour).sum(axis=1))) for colour in seen)
+
+
+def dng(preview: Image.Image | None, turn: int = 1, jpeg: bool = True) -> bytes:
+    """A camera's raw file, as the DNG specification has it: `quarters` behind a Bayer filter, and a preview.
+
+    turn: the EXIF orientation that it says it has; the sensor's picture then is `stored_as` that, and so is the preview
+    to be. jpeg: how the preview is stored, else as plain RGB.
+    """
+    sensor = np.asarray(stored_as(turn), np.uint16) * 64
+    height, width = sensor.shape[:2]
+    mosaic = sensor[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = sensor[::2, ::2, 0], sensor[1::2, 1::2, 2]
+    values = mosaic.astype("<u2").tobytes()
+    shown = b"" if preview is None else encode(preview, "JPEG", quality=90) if jpeg else preview.tobytes()
+    matrix = [part for value in (6, 0, 0, 0, 6, 0, 0, 0, 6) for part in (value, 10)]
+    common = {274: ("H", [turn]), 271: ("s", b"Drawn"), 272: ("s", b"By code"), 50706: ("B", [1, 4, 0, 0]),
+              50708: ("s", b"Drawn by code"), 50721: ("r", matrix), 50778: ("H", [21])}  # fmt: skip
+    raw = {254: ("I", [0]), 256: ("I", [width]), 257: ("I", [height]), 258: ("H", [16]), 259: ("H", [1]),
+           262: ("H", [32803]), 277: ("H", [1]), 278: ("I", [height]), 279: ("I", [len(values)]),
+           33421: ("H", [2, 2]), 33422: ("B", [0, 1, 1, 2]), 50717: ("I", [255 * 64])}  # fmt: skip
+    head = b"II*\0\x08\0\0\0"
+    if preview is None:
+        only = common | raw | {273: ("I", [0])}
+        return head + _directory(only | {273: ("I", [8 + len(_directory(only, 8))])}, 8) + values
+    small = {254: ("I", [1]), 256: ("I", [preview.width]), 257: ("I", [preview.height]), 258: ("H", [8, 8, 8]),
+             259: ("H", [7 if jpeg else 1]), 262: ("H", [6 if jpeg else 2]), 277: ("H", [3]), 278: ("I", [preview.height]),
+             279: ("I", [len(shown)])}  # fmt: skip
+    first, second = common | small | {273: ("I", [0]), 330: ("I", [0])}, raw | {273: ("I", [0])}
+    at = 8 + len(_directory(first, 8))
+    end = at + len(_directory(second, at))
+    return (
+        head
+        + _directory(first | {273: ("I", [end]), 330: ("I", [at])}, 8)
+        + _directory(second | {273: ("I", [end + len(shown)])}, at)
+        + shown
+        + values
+    )
+
+
+def _directory(tags: dict[int, tuple[str, bytes | list[int]]], start: int) -> bytes:
+    """A TIFF directory at an offset, its long values behind it."""
+    forms = {"B": 1, "s": 2, "H": 3, "I": 4, "r": 10}
+    entries, behind = b"", b""
+    for tag, (form, values) in sorted(tags.items()):
+        code = {"s": "", "r": f"<{len(values)}i"}.get(form, f"<{len(values)}{form}")
+        data = bytes(values) + b"\0" if form == "s" else struct.pack(code, *values)
+        count = len(data) if form == "s" else len(values) // (2 if form == "r" else 1)
+        if len(data) > 4:
+            at = start + 6 + 12 * len(tags) + len(behind)
+            behind += data + b"\0" * (len(data) % 2)
+            data = struct.pack("<I", at)
+        entries += struct.pack("<HHI", tag, forms[form], count) + data.ljust(4, b"\0")
+    return struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + behind
 
 
 def stored_as(turn: int) -> Image.Image:
@@ -220,8 +280,18 @@ def encode(image: Image.Image, format: str, **options: object) -> bytes:
 
 
 def encoded(format: str) -> bytes:
-    """`quarters` in a format, by Pillow's name; as MPO with a second picture."""
-    return animated(format) if format == "MPO" else encode(quarters(), format)
+    """`quarters` in a format of `sources.FORMATS`; as MPO with a second picture."""
+    match format:
+        case "MPO":
+            return animated(format)
+        case "HEIF":
+            return (FORMATS / "photo.heic").read_bytes()
+        case "JPEG XL":
+            return imagecodecs.jpegxl_encode(np.asarray(quarters()), level=90)
+        case "camera raw":
+            return dng(quarters())
+        case _:
+            return encode(quarters(), format)
 
 
 def animated(format: str) -> bytes:

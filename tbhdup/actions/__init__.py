@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from tbhdup.actions.apply import Outcome, apply
 from tbhdup.actions.errors import Refused
+from tbhdup.actions.files import Folders
 from tbhdup.actions.journal import Journal
-from tbhdup.actions.keep import DEFAULT, Rule, Rules, best, parse, under, with_keep
+from tbhdup.actions.keep import DEFAULT, Pattern, Rule, Rules, best, parse, under, waste, with_keep
 from tbhdup.actions.plan import Action, Left, Plan, Step, make
 from tbhdup.actions.undo import Undone, undo
 
 __all__ = [
     "DEFAULT",
     "Action",
+    "Folders",
     "Journal",
     "Left",
     "Outcome",
+    "Pattern",
     "Plan",
     "Refused",
     "Rule",
@@ -30,5 +33,6 @@ __all__ = [
     "parse",
     "under",
     "undo",
+    "waste",
     "with_keep",
 ]

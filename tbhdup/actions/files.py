@@ -88,6 +88,14 @@ def names(folder: bytes) -> frozenset[bytes]:
         return frozenset()
 
 
+class Folders(dict[bytes, frozenset[bytes]]):
+    """The names in folders, each folder looked at once."""
+
+    def __missing__(self, folder: bytes) -> frozenset[bytes]:
+        self[folder] = found = names(folder)
+        return found
+
+
 @contextmanager
 def opened(path: bytes, facts: Facts | None = None) -> Iterator[int]:
     """A regular file to read, links not followed, in the state that the facts tell, at the end as at the beginning.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
 
+from tbhdup.actions import files
+from tbhdup.actions.errors import Refused
 from tbhdup.errors import UsageError
-from tbhdup.values import Group, Member
+from tbhdup.values import Group, Member, Taken
 
 RAW = frozenset(
     b".3fr .arw .cr2 .cr3 .crw .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srf .srw "
@@ -31,8 +36,24 @@ class Rule(StrEnum):
     FORMAT = "format"  # camera raw before lossless before the others, by the name's extension
     OLDEST = "oldest"  # by time of modification
     NEWEST = "newest"
+    HAS_DATE = "has-date"  # what tells in its EXIF when it was taken
+    HAS_GPS = "has-gps"  # and where
     PATH = "path"  # first by name
 
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A rule that keeps the files whose absolute path fits a pattern: `*` any characters, `/` too, `?` one, `[ab]`."""
+
+    glob: bytes
+
+    def fits(self, path: bytes) -> bool:
+        """Whether the whole path is of this form. Case counts."""
+        return fnmatchcase(path, self.glob)
+
+
+_Key = Callable[[Member], Any]  # what can be ordered; less is better
+_BY_METADATA = frozenset([Rule.HAS_DATE, Rule.HAS_GPS])
 
 DEFAULT = (Rule.LEAST_EDITED, Rule.RESOLUTION, Rule.PATH)
 
@@ -44,11 +65,17 @@ class Rules:
     order       what counts, most important first; the path decides what is equal by all of them
     prefer      folders whose files are kept before others, whatever `order` says; the first of them most
     reference   folders whose files are kept before all others, and never proposed for removal
+    taken       how to look into a file's metadata; only asked by `has-date` and `has-gps`, where nothing else decides
     """
 
-    order: tuple[Rule, ...] = DEFAULT
+    order: tuple[Rule | Pattern, ...] = DEFAULT
     prefer: tuple[bytes, ...] = ()
     reference: tuple[bytes, ...] = ()
+    taken: Callable[[bytes], Taken] | None = None
+
+    def __post_init__(self) -> None:
+        if self.taken is None and not _BY_METADATA.isdisjoint(self.order):
+            raise ValueError("rules about metadata need a way to look into files")
 
     def protects(self, member: Member) -> bool:
         """Whether a file must not go, whatever else its group holds."""
@@ -57,46 +84,94 @@ class Rules:
         )
 
 
-def parse(text: str) -> tuple[Rule, ...]:
-    """The rules of a list like "format,resolution,oldest". Raises UsageError for an unknown one."""
-    words = [word.strip() for word in text.split(",")]
-    unknown = [word for word in words if word not in set(Rule)]
-    if unknown:
-        raise UsageError(f"no keep rule called {unknown[0]!r}: use a list of {', '.join(Rule)}")
-    return tuple(Rule(word) for word in words)
+def parse(text: str) -> tuple[Rule | Pattern, ...]:
+    """The rules of a list like "format,path:*/originals/*,oldest". Raises UsageError for an unknown one."""
+    return tuple(_parse(word.strip()) for word in text.split(","))
 
 
-def best(group: Group, rules: Rules, times: Mapping[bytes, int]) -> list[Member]:
+def _parse(word: str) -> Rule | Pattern:
+    name, colon, glob = word.partition(":")
+    if name == Rule.PATH and glob:
+        return Pattern(os.fsencode(glob))
+    if colon or word not in set(Rule):
+        raise UsageError(f"no keep rule called {word!r}: use a list of {', '.join(Rule)}, path:PATTERN")
+    return Rule(word)
+
+
+def best(
+    group: Group, rules: Rules, modified: Callable[[bytes], int], among: Sequence[Member] | None = None
+) -> list[Member]:
     """The members of a group, the one to keep first.
 
-    times: when the paths were modified, ns; only `oldest` and `newest` ask for it.
+    modified: when a path was modified, ns. It and the metadata are only asked for files that are equal by all rules
+    before, and metadata once for each content. among: some of the members; None: all.
     """
+    among = group.members if among is None else among
     edits = _edits(group)
-    values: dict[Rule, Callable[[Member], int | bytes]] = {
+    paths = {member.digest: member.path for member in among}
+
+    @cache
+    def taken(digest: bytes) -> Taken:
+        assert rules.taken is not None  # as Rules has made sure of
+        return rules.taken(paths[digest])
+
+    keys: dict[Rule, _Key] = {
         Rule.MARKED: lambda member: not member.keep,
         Rule.LEAST_EDITED: lambda member: edits[member.path],
-        Rule.RESOLUTION: lambda member: -member.width * member.height,
+        Rule.RESOLUTION: lambda member: -_pixels(member),
         Rule.BYTES: lambda member: -member.size,
         Rule.FORMAT: lambda member: _format(member.path),
-        Rule.OLDEST: lambda member: times.get(member.path, 0),
-        Rule.NEWEST: lambda member: -times.get(member.path, 0),
+        Rule.OLDEST: lambda member: modified(member.path),
+        Rule.NEWEST: lambda member: -modified(member.path),
+        Rule.HAS_DATE: lambda member: not taken(member.digest).dated,
+        Rule.HAS_GPS: lambda member: not taken(member.digest).located,
         Rule.PATH: lambda member: member.path,
     }
-    order = [*rules.order, Rule.PATH]
 
-    def key(member: Member) -> tuple[int | bytes, ...]:
-        first = (_place(member.path, rules.reference) == len(rules.reference), _place(member.path, rules.prefer))
-        return (*first, *(values[rule](member) for rule in order))
+    def ranked(members: list[Member], order: Sequence[Rule | Pattern]) -> list[Member]:
+        if len(members) < 2 or not order:
+            return members
+        rule, *others = order
+        if rule in _BY_METADATA and len({member.digest for member in members}) == 1:
+            return ranked(members, others)
+        key = _fitting(rule) if isinstance(rule, Pattern) else keys[rule]
+        return [member for tier in _tiers(members, key) for member in ranked(tier, others)]
 
-    return sorted(group.members, key=key)
+    def place(member: Member) -> tuple[bool, int]:
+        return _place(member.path, rules.reference) == len(rules.reference), _place(member.path, rules.prefer)
+
+    order = (*rules.order, Rule.PATH)
+    return [member for tier in _tiers(among, place) for member in ranked(tier, order)]
 
 
-def with_keep(group: Group, rules: Rules) -> Group:
-    """The group with the file to keep chosen by these rules."""
-    timed = {Rule.OLDEST, Rule.NEWEST} & set(rules.order)
-    times = {member.path: _modified(member.path) for member in group.members} if timed else {}
-    keep = best(group, rules, times)[0].path
-    return replace(group, members=tuple(replace(m, keep=m.path == keep) for m in group.members))
+def with_keep(group: Group, rules: Rules, folders: Mapping[bytes, Collection[bytes]] | None = None) -> Group:
+    """The group with the file to keep chosen by these rules, and the halves of pairs that belong together kept as well.
+
+    folders: the names in each folder; None: they are looked up.
+    """
+    folders = files.Folders() if folders is None else folders
+    keep = best(group, rules, _modified)[0].path
+    members = (replace(m, keep=m.path == keep or half_of(m.path, folders) is not None) for m in group.members)
+    return replace(group, members=tuple(members))
+
+
+def waste(groups: Iterable[Group]) -> tuple[int, int]:
+    """The files that groups could do without, and their bytes. Names of one file (hard links) count as one."""
+    number = size = 0
+    for group in groups:
+        needed = {_identity(member.path) for member in group.members if member.keep}
+        spare = {_identity(member.path): member.size for member in group.members}
+        number += len(spare.keys() - needed)
+        size += sum(spare[file] for file in spare.keys() - needed)
+    return number, size
+
+
+def _identity(path: bytes) -> object:
+    """The same for every name of one file; a file that is gone is one of its own."""
+    try:
+        return files.look(path).identity
+    except (Refused, OSError):
+        return path
 
 
 def _modified(path: bytes) -> int:
@@ -109,6 +184,11 @@ def _modified(path: bytes) -> int:
 def under(path: bytes, folder: bytes) -> bool:
     """Whether a path is a folder, or lies in it or below."""
     return path == folder or path.startswith(os.path.join(folder, b""))
+
+
+def half_of(path: bytes, folders: Mapping[bytes, Collection[bytes]]) -> bytes | None:
+    """The name of the file beside this one that belongs together with it, as `companion` says."""
+    return companion(path, folders[os.path.dirname(path)]) if _extension(path) in RAW | _PHOTOGRAPH else None
 
 
 def companion(path: bytes, names: Collection[bytes]) -> bytes | None:
@@ -148,8 +228,24 @@ def _pixels(member: Member) -> int:
 
 
 def _format(path: bytes) -> int:
-    extension = os.path.splitext(path)[1].lower()
+    extension = _extension(path)
     return 0 if extension in RAW else 1 if extension in LOSSLESS else 2
+
+
+def _extension(path: bytes) -> bytes:
+    return os.path.splitext(path)[1].lower()
+
+
+def _fitting(pattern: Pattern) -> _Key:
+    return lambda member: not pattern.fits(member.path)
+
+
+def _tiers(members: Iterable[Member], key: _Key) -> list[list[Member]]:
+    """The members by what a key says of them, least first."""
+    tiers: dict[Any, list[Member]] = {}
+    for member in members:
+        tiers.setdefault(key(member), []).append(member)
+    return [tiers[value] for value in sorted(tiers)]
 
 
 def _place(path: bytes, folders: Sequence[bytes]) -> int:

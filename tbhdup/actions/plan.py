@@ -11,7 +11,7 @@ from tbhdup import wording
 from tbhdup.actions import files
 from tbhdup.actions.errors import Refused
 from tbhdup.actions.files import Facts
-from tbhdup.actions.keep import Rules, best, companion, under
+from tbhdup.actions.keep import Rules, best, half_of, under
 from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import Digest, Group, Kind, Member, Report
 
@@ -109,13 +109,12 @@ class _Planning:
     _pairs: list[tuple[Member, Member]] = field(default_factory=list)  # the one to go, the one that stays
     _kept: set[tuple[int, int]] = field(default_factory=set)
     _facts: dict[bytes, Facts] = field(default_factory=dict)
-    _names: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
+    _folders: files.Folders = field(default_factory=files.Folders)
 
     def add(self, group: Group, proven: bool) -> None:
         """Sort a group's files into those that stay and those that can go. proven: copies go as well."""
-        present = {member.path for member in group.members if self._is_present(member)}
-        times = {path: self._facts[path].mtime_ns for path in present}
-        ranked = [member for member in best(group, self.rules, times) if member.path in present]
+        present = [member for member in group.members if self._is_present(member)]
+        ranked = best(group, self.rules, lambda path: self._facts[path].mtime_ns, present)
         centre = next(member.digest for member in group.members if member.path == group.centre)
         kept: list[Member] = []
         for member in ranked:
@@ -153,14 +152,11 @@ class _Planning:
         return reason is None
 
     def _reason_to_stay(self, member: Member, facts: Facts, kept: Facts) -> str | None:
-        if self.rules.protects(member):
-            return "it is protected"
-        folder = os.path.dirname(member.path)
-        if folder not in self._names:
-            self._names[folder] = files.names(folder)
-        half = companion(member.path, self._names[folder])
+        half = half_of(member.path, self._folders)
         if half is not None:
             return f"it belongs together with {wording.name(half)}"
+        if self.rules.protects(member):
+            return "it is protected"
         if facts.identity == kept.identity:
             return "it is one more name of the kept file"
         if self.action in (Action.HARDLINK, Action.REFLINK) and facts.device != kept.device:

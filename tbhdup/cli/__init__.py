@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from tbhdup.cli import apply, compare, evaluate, leaks, mark, model, report, scan, similar, store, train, undo
+from tbhdup.cli import (
+    apply,
+    compare,
+    config,
+    evaluate,
+    leaks,
+    mark,
+    model,
+    report,
+    scan,
+    settings,
+    similar,
+    store,
+    train,
+    undo,
+)
 from tbhdup.errors import Exit, TbhdupError
 
 app = typer.Typer(
@@ -27,6 +44,7 @@ app.command("mark")(mark.mark)
 app.command("marks")(mark.marks)
 app.command("apply")(apply.apply)
 app.command("undo")(undo.undo)
+app.command("config")(config.config)
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(store.app, name="store")
@@ -41,11 +59,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Find duplicate and near-duplicate images, and see why they are."""
+    commands: Mapping[str, Any] = context.command.commands  # type: ignore[attr-defined]
+    context.default_map = settings.load(Path.cwd(), settings.known(config.config), commands)
 
 
 def main() -> None:

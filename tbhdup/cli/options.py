@@ -62,20 +62,34 @@ class Action(StrEnum):
 StoreOption = Annotated[
     Path | None, typer.Option("--store", envvar="TBHDUP_STORE", help="Folder that keeps codes between scans.")
 ]
-WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Weights file; the shipped one by default.")]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", envvar="TBHDUP_WEIGHTS", help="Weights file; the shipped one by default.")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", envvar="TBHDUP_DEVICE", help="Where the network runs.")]
 VerifyOption = Annotated[
-    Verify, typer.Option("--verify", help="auto: decide candidates on pixels; never: by cosine alone.")
+    Verify,
+    typer.Option("--verify", envvar="TBHDUP_VERIFY", help="auto: decide candidates on pixels; never: by cosine alone."),
 ]
 RadiusOption = Annotated[
-    int | None, typer.Option("--radius", min=0, max=64, help="Hamming radius in bits; calibrated by default.")
+    int | None,
+    typer.Option(
+        "--radius", envvar="TBHDUP_RADIUS", min=0, max=64, help="Hamming radius in bits; calibrated by default."
+    ),
 ]
 CosineOption = Annotated[
-    float | None, typer.Option("--cosine", min=-1, max=1, help="Least cosine of latents; calibrated by default.")
+    float | None,
+    typer.Option(
+        "--cosine", envvar="TBHDUP_COSINE", min=-1, max=1, help="Least cosine of latents; calibrated by default."
+    ),
 ]
-CandidatesOption = Annotated[int, typer.Option("--candidates", min=1, help="At most so many candidates a picture.")]
+CandidatesOption = Annotated[
+    int, typer.Option("--candidates", envvar="TBHDUP_CANDIDATES", min=1, help="At most so many candidates a picture.")
+]
 FalsePairsOption = Annotated[
-    float, typer.Option("--max-false-pairs", min=0, help="Expected false pairs that set the threshold.")
+    float,
+    typer.Option(
+        "--max-false-pairs", envvar="TBHDUP_MAX_FALSE_PAIRS", min=0, help="Expected false pairs that set the threshold."
+    ),
 ]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="Output format; terminal on a terminal, else jsonl.")
@@ -88,17 +102,27 @@ KeepOption = Annotated[
     str | None,
     typer.Option(
         "--keep",
+        envvar="TBHDUP_KEEP",
         metavar="RULES",
         help="What is kept, most important first, as in format,oldest: marked (in the report), least-edited, "
-        "resolution, bytes, format, oldest, newest, path.",
+        "resolution, bytes, format, has-date, has-gps (in its EXIF), oldest, newest, path, path:PATTERN "
+        "(as in path:*/originals/*).",
     ),
 ]
 PreferOption = Annotated[
-    list[Path] | None, typer.Option("--prefer", metavar="DIR", help="Keep files below DIR before others; repeatable.")
+    list[Path] | None,
+    typer.Option(
+        "--prefer", envvar="TBHDUP_PREFER", metavar="DIR", help="Keep files below DIR before others; repeatable."
+    ),
 ]
 ReferenceOption = Annotated[
     list[Path] | None,
-    typer.Option("--reference", metavar="DIR", help="Keep every file below DIR, whatever else is said; repeatable."),
+    typer.Option(
+        "--reference",
+        envvar="TBHDUP_REFERENCE",
+        metavar="DIR",
+        help="Keep every file below DIR, whatever else is said; repeatable.",
+    ),
 ]
 
 
@@ -133,9 +157,10 @@ def rules(
 ) -> Rules:
     """The keep rules from the command line's; `default`, else the core's own, where it names no order."""
     from tbhdup import actions
+    from tbhdup.sources import taken
 
     order = (default or actions.DEFAULT) if keep is None else actions.parse(keep)
-    return actions.Rules(order, absolute(prefer), absolute(reference))
+    return actions.Rules(order, absolute(prefer), absolute(reference), taken)
 
 
 def absolute(paths: Sequence[Path] | None) -> tuple[bytes, ...]:

@@ -112,12 +112,17 @@ def _recognise(path: bytes, entry: sources.Entry, row: File | None, store: Store
     """The file's row when its content is known: unchanged since, or moved here. None: it must be read."""
     stat = (entry.size, entry.mtime_ns, entry.device, entry.inode)
     if row is not None and (row.size, row.mtime_ns, row.device, row.inode) == stat:
-        known = row.skip not in _PASSING if row.digest is None else store.has_picture(model, row.digest)
+        known = not _worth_another_look(row) if row.digest is None else store.has_picture(model, row.digest)
         return row if known else None
     digest = store.moved(entry.device, entry.inode, entry.size, entry.mtime_ns)
     if digest is None or not store.has_picture(model, digest):
         return None
     return File(path, *stat, digest)
+
+
+def _worth_another_look(row: File) -> bool:
+    """Whether a file that was skipped may be usable now."""
+    return row.skip in _PASSING or (row.skip is Reason.UNSUPPORTED and sources.installed_since(row.detail))
 
 
 def _tell(file: File, result: Index) -> None:

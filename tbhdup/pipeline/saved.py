@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tbhdup import sources
-from tbhdup.actions import Rules, under, with_keep
+from tbhdup.actions import Folders, Rules, under, waste, with_keep
 from tbhdup.errors import UsageError
 from tbhdup.reports import jsonl
 from tbhdup.values import Digest, Group, Kind, Member, OnProgress, Progress, Reason, Report, Skip, quiet
@@ -79,7 +79,8 @@ def unchanged(report: Report, on_progress: OnProgress = quiet) -> tuple[Report, 
 
 def marked(report: Report, rules: Rules) -> Report:
     """The report with the files to keep chosen by these rules. A file that is gone counts as the oldest."""
-    return _with(report, (with_keep(group, rules) for group in report.groups))
+    folders = Folders()
+    return _with(report, (with_keep(group, rules, folders) for group in report.groups))
 
 
 def _change(member: Member) -> Skip | None:
@@ -120,10 +121,6 @@ def _regroup(group: Group, part: Sequence[Member]) -> Group:
 
 def _with(report: Report, groups: Iterable[Group]) -> Report:
     groups = tuple(groups)
-    summary = replace(
-        report.summary,
-        groups=len(groups),
-        duplicates=sum(len(group.members) - 1 for group in groups),
-        duplicate_bytes=sum(member.size for group in groups for member in group.members if not member.keep),
-    )
+    number, size = waste(groups)
+    summary = replace(report.summary, groups=len(groups), duplicates=number, duplicate_bytes=size)
     return replace(report, groups=groups, summary=summary)

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tbhdup import groups, marks
-from tbhdup.actions import Rules, with_keep
+from tbhdup.actions import Folders, Rules, waste, with_keep
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
@@ -170,8 +170,10 @@ def _group(
     confirmed = confirm(pictures, paths, rank, thresholds, store, options.threads, on_progress, apart)
     clock.lap("match")
     by_content = groups.centred(confirmed.matches, rank, apart)
-    found = _with_files(by_content, by_digest, sizes)
-    links = [_one_group(pair, by_digest, sizes) for pair in _between(by_content, confirmed.matches, rank)]
+    folders = Folders()
+    found = _with_files(by_content, by_digest, sizes, folders)
+    links = [_one_group(pair, by_digest, sizes, folders) for pair in _between(by_content, confirmed.matches, rank)]
+    duplicates, duplicate_bytes = waste(found)
     report = Report(
         version("tbhdup"),
         record.model_id,
@@ -188,8 +190,8 @@ def _group(
             proven=confirmed.proven,
             recalled=confirmed.recalled,
             groups=len(found),
-            duplicates=sum(len(group.members) - 1 for group in found),
-            duplicate_bytes=sum(m.size for group in found for m in group.members if not m.keep),
+            duplicates=duplicates,
+            duplicate_bytes=duplicate_bytes,
             seconds=clock.seconds,
         ),
     )
@@ -215,13 +217,14 @@ def _with_files(
     by_content: Sequence[Contents],
     by_digest: Mapping[Digest, Sequence[File]],
     sizes: Mapping[Digest, tuple[int, int]],
+    folders: Folders,
 ) -> list[Group]:
     """Groups of contents as groups of files; contents that match nothing but stand in several files join them."""
     grouped = {digest for group in by_content for digest, _ in group}
     alone: list[Contents] = [
         [(digest, None)] for digest in sizes if digest not in grouped and len(by_digest[digest]) > 1
     ]
-    out = [_one_group(group, by_digest, sizes) for group in (*by_content, *alone)]
+    out = [_one_group(group, by_digest, sizes, folders) for group in (*by_content, *alone)]
     return sorted(out, key=lambda group: group.centre)
 
 
@@ -229,6 +232,7 @@ def _one_group(
     contents: Contents,
     by_digest: Mapping[Digest, Sequence[File]],
     sizes: Mapping[Digest, tuple[int, int]],
+    folders: Folders,
 ) -> Group:
     members = []
     for digest, match in contents:
@@ -246,4 +250,4 @@ def _one_group(
                 )
             )  # fmt: skip
     kind = Kind.DUPLICATE if len(contents) > 1 else Kind.IDENTICAL
-    return with_keep(Group(kind, members[0].path, tuple(members)), Rules())
+    return with_keep(Group(kind, members[0].path, tuple(members)), Rules(), folders)

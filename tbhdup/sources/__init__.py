@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tbhdup.sources.apart import decode_apart
 from tbhdup.sources.decoding import FORMATS, PIXEL_LIMIT, Decoded, decode
+from tbhdup.sources.extras import installed_since
+from tbhdup.sources.metadata import taken
 from tbhdup.sources.pixels import detail, fit, square
 from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read
 from tbhdup.sources.walking import EXTENSIONS, Entry, Listing, walk
@@ -22,7 +24,9 @@ __all__ = [
     "detail",
     "digest",
     "fit",
+    "installed_since",
     "read",
     "square",
+    "taken",
     "walk",
 ]

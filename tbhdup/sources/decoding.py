@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,18 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from tbhdup.sources import extras
 from tbhdup.sources.kinds import ends_early, foreign_kind, kind
 from tbhdup.sources.reading import Unusable
 from tbhdup.values import Reason
 
 PIXEL_LIMIT = 200_000_000  # pixels of the whole picture, before any reduction
 BACKGROUND = (255, 255, 255)  # what transparent pixels are shown on
+PREVIEW_LEAST = 1000  # pixels, the longer side: a smaller preview in a raw file shows too little
+SHAPE_DIFFERENCE = 0.04  # of the aspect: a preview that differs more is cut, or has black bars
 
 # Opened by class, not by Image.open: a broken picture then keeps its own error, and only our pixel limit counts.
-_OPENERS: Final[dict[str, Callable[[BytesIO], ImageFile.ImageFile]]] = {
+OPENERS: Final[dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]]] = {
     "JPEG": jpeg_factory,
     "PNG": PngImageFile,
     "WEBP": WebPImageFile,
@@ -38,12 +41,15 @@ _OPENERS: Final[dict[str, Callable[[BytesIO], ImageFile.ImageFile]]] = {
     "TIFF": TiffImageFile,
     "AVIF": AvifImageFile,
     "JPEG2000": Jpeg2KImageFile,
+    "HEIF": extras.heif,
 }
 
-FORMATS: Final[tuple[str, ...]] = (*_OPENERS, "MPO")
+FORMATS: Final[tuple[str, ...]] = (
+    "JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "HEIF", "JPEG XL", "camera raw"
+)  # fmt: skip
 """The formats that are decoded. The order is stored: only ever append."""
 
-_SHORT = ("truncated", "requires a buffer")  # how decoders say that the data end early
+_SHORT = ("truncated", "requires a buffer", "need_more_input")  # how decoders say that the data end early
 
 _UPRIGHT = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,30 +77,86 @@ def decode(data: bytes, least: int | None = None) -> Decoded:
 
     The format is told by content. least: both sides of `image` need only be so long, which lets a JPEG be decoded at a
     half, a quarter or an eighth of its size. Safe in several threads; Pillow's warnings never come through.
-    Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED, TOO_LARGE (over PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
+    Of a camera's raw file, `image` is the preview in it, if that is large enough, and width and height are the raw's.
+    Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED (also where the package that decodes it is missing), TOO_LARGE (over
+    PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
+    PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
     """
     name = kind(data)
     if name is None:
         found = foreign_kind(data)
         raise Unusable(Reason.UNSUPPORTED, found) if found else Unusable(Reason.NOT_AN_IMAGE)
     try:
-        with _quiet:
-            return _decode(_OPENERS[name](BytesIO(data)), least)
+        with silence:
+            return _decode(name, data, least)
     except Unusable:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
         raise Unusable(Reason.TOO_LARGE, str(error) or "not enough memory") from error
     except Exception as error:  # decoders fed with foreign bytes raise anything
-        short = any(words in str(error).lower() for words in _SHORT) or ends_early(data, name)
-        raise Unusable(Reason.TRUNCATED if short else Reason.CORRUPT, f"{name}: {error}") from error
+        raise Unusable(_reason(error, data, name), f"{name}: {' '.join(str(error).split())}") from error
 
 
-def _decode(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
-    width, height = picture.size
+def _reason(error: Exception, data: bytes, name: str) -> Reason:
+    """What a decoder's complaint means."""
+    said = str(error).lower()
+    if name == "HEIF" and "not been built in" in said:  # its pixels are in another code than HEVC
+        return Reason.UNSUPPORTED
+    short = any(words in said for words in _SHORT) or ends_early(data, name)
+    return Reason.TRUNCATED if short else Reason.CORRUPT
+
+
+def _decode(name: str, data: bytes, least: int | None) -> Decoded:
+    match name:
+        case "JPEG XL":
+            return _decode_jpeg_xl(data)
+        case "camera raw":
+            return _decode_raw(data, least)
+        case _:
+            return _decode_with_pillow(OPENERS[name](BytesIO(data)), least)
+
+
+def _decode_jpeg_xl(data: bytes) -> Decoded:
+    _check_size(*extras.jpeg_xl_size(data))
+    image = _rgb(extras.jpeg_xl(data))
+    return Decoded(image, *image.size, "JPEG XL")
+
+
+def _decode_raw(data: bytes, least: int | None) -> Decoded:
+    with extras.raw(data) as file:
+        _check_size(file.width, file.height)
+        image = _preview(file, least) or Image.fromarray(file.developed())
+        return Decoded(image, file.width, file.height, "camera raw")
+
+
+def _preview(file: extras.Raw, least: int | None) -> Image.Image | None:
+    """The picture that the camera has put into its raw file, upright; None: there is none that shows it as well."""
+    found = file.preview()
+    if isinstance(found, bytes):
+        try:
+            shown = _decode_with_pillow(jpeg_factory(BytesIO(found)), least)
+        except Exception:  # a preview that is broken costs the preview, not the picture
+            return None
+        image, width, height = shown.image, shown.width, shown.height
+    elif found is not None:
+        image = Image.fromarray(found)
+        if file.turn in _UPRIGHT:
+            image = image.transpose(_UPRIGHT[file.turn])
+        width, height = image.size
+    else:
+        return None
+    alike = abs(width / height * file.height / file.width - 1) < SHAPE_DIFFERENCE
+    return image if alike and max(width, height) >= min(PREVIEW_LEAST, max(file.width, file.height) // 2) else None
+
+
+def _check_size(width: int, height: int) -> None:
     if width * height > PIXEL_LIMIT:
         raise Unusable(Reason.TOO_LARGE, f"{width} x {height} pixels, the limit is {PIXEL_LIMIT}")
-    if isinstance(picture, TiffImageFile) and ExifTags.Base.DNGVersion in picture.tag_v2:
-        raise Unusable(Reason.UNSUPPORTED, "DNG")  # its first picture is a thumbnail
+
+
+def _decode_with_pillow(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
+    width, height = picture.size
+    _check_size(width, height)
     if least is not None and isinstance(picture, JpegImageFile):
         picture.draft(None, (least, least))
     picture.load()
@@ -173,4 +235,4 @@ class _Quiet:
                 self._filters.__exit__(None, None, None)
 
 
-_quiet = _Quiet()
+silence = _Quiet()

@@ -65,7 +65,7 @@ def explain(error: OSError) -> str:
 
 
 def _read(path: bytes, expected: Entry | None) -> bytes:
-    with open(path, "rb", opener=_open) as file:
+    with open(path, "rb", opener=opener) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise Unusable(Reason.NOT_A_FILE)
@@ -81,7 +81,8 @@ def _read(path: bytes, expected: Entry | None) -> bytes:
         return data
 
 
-def _open(path: str, flags: int) -> int:
+def opener(path: str, flags: int) -> int:
+    """For `open`: never waits for a FIFO."""
     return os.open(path, flags | _FLAGS)
 
 

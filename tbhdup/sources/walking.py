@@ -13,10 +13,11 @@ from tbhdup.errors import UsageError
 from tbhdup.sources.reading import explain, reason_of
 from tbhdup.values import Reason, Skip
 
-# HEIF and JPEG XL are listed although they are not decoded: the user is told, not left in the belief that they counted.
+# What only an extra decodes is listed without it, too: the user is told, not left in the belief that it counted.
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .jif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff .avif .avifs"
-    b" .jp2 .j2k .j2c .jpc .jpf .jpx .heic .heif .hif .jxl".split()
+    b" .jp2 .j2k .j2c .jpc .jpf .jpx .heic .heif .hif .jxl"
+    b" .3fr .arw .cr2 .cr3 .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .rw2 .sr2 .srw .x3f".split()
 )
 
 

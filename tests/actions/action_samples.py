@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import xxhash
+from trees import everything
 
 from tbhdup.actions import files, trash
 from tbhdup.values import Group, Kind, Member, Report, Summary, Thresholds
@@ -44,29 +44,6 @@ def report(*groups: Group) -> Report:
 def copies(*paths: bytes) -> Group:
     """Identical files, the first of which is to stay."""
     return group(*(member(path, "identical bytes" if number else "", number == 0) for number, path in enumerate(paths)))
-
-
-def manifest(folder: Path) -> dict[bytes, tuple[object, ...]]:
-    """All names below a folder: bytes, time, permissions, where links lead, and which names are one file."""
-    found: dict[bytes, tuple[object, ...]] = {}
-    names: dict[int, list[bytes]] = defaultdict(list)
-    for path in everything(folder):
-        status = os.lstat(path)
-        if os.path.islink(path):
-            found[path] = ("link", os.readlink(path))
-            continue
-        names[status.st_ino].append(path)
-        with open(path, "rb") as file:
-            found[path] = (file.read(), status.st_mtime_ns, status.st_mode, status.st_uid)
-    for same in names.values():
-        for path in same:
-            found[path] += (tuple(sorted(same)),)
-    return found
-
-
-def everything(folder: Path) -> list[bytes]:
-    top = os.fsencode(folder)
-    return sorted(os.path.join(at, name) for at, _, names in os.walk(top) for name in names)
 
 
 def contents(*folders: Path) -> set[bytes]:

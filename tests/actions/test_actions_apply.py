@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from action_samples import contents, copies, group, leftovers, manifest, member, put, report, use_trash
+from action_samples import contents, copies, group, leftovers, member, put, report, use_trash
+from trees import manifest
 
-from tbhdup.actions import Action, Journal, Plan, apply, make, trash, undo
+from tbhdup.actions import Action, Journal, Plan, Step, apply, make, trash, undo
 from tbhdup.actions.files import look
+from tbhdup.actions.journal import Entry
 from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import Kind, Report
 
@@ -194,7 +196,7 @@ SWAPS = [_other_content, _other_bytes_alone, _link, _fifo, _folder, os.unlink]
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-@pytest.mark.parametrize("action", [Action.MOVE, Action.HARDLINK, Action.TRASH])
+@pytest.mark.parametrize("action", [Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.TRASH])
 def test_a_file_swapped_after_the_plan_is_refused(place: Place, action: Action, swap: Callable[[bytes], None]) -> None:
     paths = [put(place.tree / "swap" / name, b"1234") for name in "abcd"]
     plan = place.plan(action, report(copies(*paths[:2]), copies(*paths[2:])))
@@ -211,6 +213,30 @@ def test_a_file_swapped_after_the_plan_is_refused(place: Place, action: Action, 
     assert [s and (s.st_ino, s.st_mtime_ns, s.st_mode) for s in now] == [
         s and (s.st_ino, s.st_mtime_ns, s.st_mode) for s in before
     ]
+
+
+@pytest.mark.parametrize("swap", [swap for swap in SWAPS if swap is not _other_bytes_alone])  # its facts are the same
+@pytest.mark.parametrize("action", [Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.TRASH])
+def test_a_file_swapped_after_it_was_compared_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch, action: Action, swap: Callable[[bytes], None]
+) -> None:
+    paths = [put(place.tree / "swap" / name, b"1234") for name in "abcd"]
+    plan = place.plan(action, report(copies(*paths[:2]), copies(*paths[2:])))
+    begin = Journal.begin
+
+    def swapped(journal: Journal, run: str, number: int, step: Step) -> Entry:
+        entry = begin(journal, run, number, step)
+        swap(paths[number])  # one that is to go, then one that is to stay
+        return entry
+
+    monkeypatch.setattr(Journal, "begin", swapped)
+    with Journal(place.journal) as journal:
+        outcome = apply(plan, journal, os.fsencode(place.spare))
+        assert not outcome.done
+        assert [left.path for left in outcome.refused] == [paths[1], paths[3]]
+        assert journal.entries() == []
+    assert all(Path(os.fsdecode(path)).read_bytes() == b"1234" for path in (paths[0], paths[3]))
+    assert not leftovers(place.tree, place.to)
 
 
 def test_undo_overwrites_nothing_and_says_what_stays(place: Place) -> None:

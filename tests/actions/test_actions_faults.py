@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -13,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from action_samples import contents, copies, everything, failing, leftovers, manifest, put, report, use_trash
+from action_samples import contents, copies, failing, leftovers, put, report, use_trash
+from trees import everything, manifest
 
 from tbhdup.actions import Action, Journal, apply, make, undo
 from tbhdup.errors import ActionError, UsageError
@@ -204,6 +206,49 @@ def test_killed_at_each_line_of_the_journal(
         return killed
 
     assert each(tmp_path, monkeypatch, attempt) >= 8
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_disk_is_full_at_each_line_of_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Action, call: str
+) -> None:
+    """Half a line may be there by then."""
+    real_write, real_sync = os.write, os.fsync
+
+    def attempt(scene: Scene, number: int) -> bool:
+        count = 0
+
+        def is_full() -> bool:
+            nonlocal count
+            count += 1
+            return count == number
+
+        def write(descriptor: int, data: bytes) -> int:
+            if is_full():
+                real_write(descriptor, data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real_write(descriptor, data)
+
+        def sync(descriptor: int) -> None:
+            if is_full():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real_sync(descriptor)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, write if call == "write" else sync)
+            try:
+                scene.apply(action)
+            except ActionError as error:
+                assert "No space left" in str(error)
+                assert count >= number
+            else:
+                assert count < number
+        scene.everything_is_there(action)
+        scene.ends_clean(action, again=number % 2 == 0)
+        return count >= number
+
+    assert each(tmp_path, monkeypatch, attempt) >= 5
 
 
 class _Header(ctypes.Structure):

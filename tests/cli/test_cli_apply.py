@@ -11,6 +11,7 @@ from pathlib import Path
 
 import drawing
 import pytest
+from trees import manifest
 
 
 def run(place: Path, *arguments: object, check: int = 0) -> subprocess.CompletedProcess[str]:
@@ -30,17 +31,6 @@ def run(place: Path, *arguments: object, check: int = 0) -> subprocess.Completed
     )
     assert done.returncode == check, done.stderr
     return done
-
-
-def manifest(folder: Path) -> dict[str, tuple[object, ...]]:
-    found: dict[str, tuple[object, ...]] = {}
-    for path in sorted(folder.rglob("*")):
-        status = path.lstat()
-        if path.is_symlink():
-            found[str(path)] = ("link", os.readlink(path))
-        elif path.is_file():
-            found[str(path)] = (path.read_bytes(), status.st_mtime_ns, status.st_mode, status.st_nlink)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +68,7 @@ def test_apply_and_undo(place: Path, options: list[str]) -> None:
     arguments = ["apply", "report.jsonl", "--prefer", "photos/backup", "--action", *options]
     run(place, *arguments, "--yes")
     after = manifest(place / "photos")
-    changed = {Path(path).name for path in before if after.get(path) != before[path]}
+    changed = {Path(os.fsdecode(path)).name for path in before if after.get(path) != before[path]}
     assert changed >= {"0.png", "0-linked.png", "1.png"}
     assert ("small.jpg" in changed) == ("duplicate" in options)
     assert "0-symbolic.png" not in changed

@@ -19,6 +19,9 @@ MAGIC = (
     b"MM\0*",
     b"RIFF\x40\0\0\0WEBP",
     b"\0\0\0\x18ftypavif",
+    b"\0\0\0\x18ftypheic",
+    b"\xff\x0a",
+    b"II*\0\x10\0\0\0CR\2\0",
 )
 REAL = {name: encoded(name) for name in FORMATS} | {"animated GIF": animated("GIF"), "animated WEBP": animated("WEBP")}
 
