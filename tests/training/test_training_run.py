@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import drawing
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.encoding import BatchEncoder
 from tbhdup.training.config import Config, read_config
 from tbhdup.training.run import train
+from tbhdup.training.trainer import Trainer
 
 torch.set_num_threads(1)  # as encoding does later in this module: sums must run in one order throughout
 
@@ -66,11 +70,51 @@ def test_interrupted_and_resumed_run_makes_the_same_weights(whole: Path, photos:
     assert second.weights.read_bytes() == whole.read_bytes()
 
 
+def test_a_run_that_starts_from_weights_begins_where_they_are(whole: Path, photos: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, name="adapted", init=str(whole), steps=4, plan=6, cool_down=2)
+    outcome = train([photos], config, tmp_path, workers=0)
+    assert outcome.weights is not None
+    assert outcome.before["step"] == 0
+    assert outcome.after.keys() <= outcome.before.keys()
+    ended = json.loads((whole.parent / "log.jsonl").read_text().splitlines()[-1])
+    assert outcome.before["dead_bits"] == ended["dead_bits"]
+    assert abs(outcome.before["b_dof"] - ended["b_dof"]) < 1  # the weights were rounded in between
+    record = BatchEncoder(outcome.weights, "cpu").record
+    assert record.training["config"]["init"] == str(whole)
+
+
+def test_weights_of_another_size_are_refused(whole: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="64 bits"):
+        train([photos], replace(CONFIG, init=str(whole), bits=32), tmp_path, workers=0)
+
+
+def test_exported_convolutions_are_the_same_in_half_precision(whole: Path) -> None:
+    for name, tensor in load_file(whole).items():
+        if "conv.weight" in name:
+            assert torch.equal(tensor.float().bfloat16().float(), tensor.float()), name
+
+
+def test_a_run_cut_short_cools_down(whole: Path, photos: Path, tmp_path: Path) -> None:
+    rates = {}
+    for name, config in {
+        "whole": replace(CONFIG, steps=12),
+        "cut": replace(CONFIG, steps=8, plan=12, cool_down=4),
+    }.items():
+        trainer = Trainer.__new__(Trainer)
+        trainer.config = config
+        rates[name] = []
+        for trainer.step in range(config.steps):
+            rates[name].append(trainer._rate())
+    assert rates["cut"][:5] == rates["whole"][:5]
+    assert rates["cut"][5:] == sorted(rates["cut"][5:], reverse=True)
+    assert rates["cut"][-1] < 0.3 * rates["cut"][4]
+
+
 def test_another_config_is_refused(whole: Path, photos: Path) -> None:
     with pytest.raises(UsageError, match="another config"):
         train(
             [photos],
-            Config(**{**{f: getattr(CONFIG, f) for f in CONFIG.__slots__}, "seed": 2}),
+            replace(CONFIG, seed=2),
             whole.parent,
             workers=0,
         )
