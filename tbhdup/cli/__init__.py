@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tbhdup.cli import apply, compare, evaluate, leaks, mark, model, report, scan, similar, store, train, undo
+from tbhdup.cli import apply, compare, evaluate, leaks, mark, model, report, review, scan, similar, store, train, undo
 from tbhdup.errors import Exit, TbhdupError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("report")(report.report)
 app.command("leaks")(leaks.leaks)
 app.command("mark")(mark.mark)
 app.command("marks")(mark.marks)
+app.command("review")(review.review)
 app.command("apply")(apply.apply)
 app.command("undo")(undo.undo)
 app.command("train")(train.train)
