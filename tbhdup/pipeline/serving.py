@@ -13,6 +13,7 @@ import re
 import secrets
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -45,6 +46,11 @@ class Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(32)
         self.drawing = BoundedSemaphore(os.cpu_count() or 1)  # pictures that are decoded at a time
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def server_bind(self) -> None:
+        """As TCPServer does it: HTTPServer also asks the network for a name, which can take minutes."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     @property
     def hosts(self) -> tuple[str, str]:

@@ -38,7 +38,7 @@ function size(bytes) {
 }
 const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 function parts(path) {
-  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1;
+  const end = path.lastIndexOf(data.separator) + 1;
   return [path.slice(0, end), path.slice(end)];
 }
 function relation(group, content) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ def write(
     shown = () if thumbnails is None else (pages.encoded(thumbnail) for thumbnail in thumbnails(first))
     data = {
         "served": thumbnails is None,
+        "separator": os.sep,  # of folders in a path
         **_lines(report),
         "shown": [_shown(group, linked=thumbnails is not None) for group in report.groups],
         "maps": [_maps(group, maps) for group in report.groups],
