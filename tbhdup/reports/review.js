@@ -107,7 +107,7 @@ function drawRow(place) {
   for (const content of group.contents.slice(0, 3)) stack.append(image(content, false, {alt: "", loading: "lazy"}));
   const [folder, file] = parts(group.paths[group.core.members[0]]);
   const row = make("div", {className: "row", role: "option", id: `g${group.number}`}, stack,
-    make("span", {className: "words"}, make("bdi", {}, file), make("span", {className: "quiet"}, `${counted(group.members.length, "file")}, ${size(group.waste)} could go`),
+    make("span", {className: "words"}, make("bdi", {}, file), make("span", {className: "quiet"}, `${counted(group.members.length, "file")}, ${size(group.waste)}`),
       make("span", {className: "state quiet"})));
   row.title = folder + file;
   row.setAttribute("aria-setsize", shown.length);
