@@ -19,6 +19,7 @@ from tbhdup.cli import (
     mark,
     model,
     report,
+    review,
     scan,
     settings,
     similar,
@@ -42,6 +43,7 @@ app.command("report")(report.report)
 app.command("leaks")(leaks.leaks)
 app.command("mark")(mark.mark)
 app.command("marks")(mark.marks)
+app.command("review")(review.review)
 app.command("apply")(apply.apply)
 app.command("undo")(undo.undo)
 app.command("config")(config.config)

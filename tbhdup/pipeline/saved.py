@@ -44,7 +44,7 @@ def load(path: Path) -> Report:
 
 def select(report: Report, wanted: Filter) -> Report:
     """The report with some of its groups."""
-    return _with(report, filter(wanted, report.groups))
+    return with_groups(report, filter(wanted, report.groups))
 
 
 def heeding(report: Report, apart: Set[tuple[Digest, Digest]]) -> Report:
@@ -56,7 +56,7 @@ def heeding(report: Report, apart: Set[tuple[Digest, Digest]]) -> Report:
             if not any((min(m.digest, member.digest), max(m.digest, member.digest)) in apart for m in stay):
                 stay.append(member)
         groups += _regrouped(group, stay) if len(stay) < len(group.members) else [group]
-    return _with(report, groups)
+    return with_groups(report, groups)
 
 
 def unchanged(report: Report, on_progress: OnProgress = quiet) -> tuple[Report, tuple[Skip, ...]]:
@@ -74,13 +74,13 @@ def unchanged(report: Report, on_progress: OnProgress = quiet) -> tuple[Report, 
         groups += _regrouped(group, [m for m, skip in zip(group.members, found, strict=True) if skip is None])
         done += len(found)
         on_progress(Progress("check", done, total, "files"))
-    return _with(report, groups), tuple(gone)
+    return with_groups(report, groups), tuple(gone)
 
 
 def marked(report: Report, rules: Rules) -> Report:
     """The report with the files to keep chosen by these rules. A file that is gone counts as the oldest."""
     folders = Folders()
-    return _with(report, (with_keep(group, rules, folders) for group in report.groups))
+    return with_groups(report, (with_keep(group, rules, folders) for group in report.groups))
 
 
 def _change(member: Member) -> Skip | None:
@@ -119,7 +119,8 @@ def _regroup(group: Group, part: Sequence[Member]) -> Group:
     return made if any(member.keep for member in part) else with_keep(made, Rules())
 
 
-def _with(report: Report, groups: Iterable[Group]) -> Report:
+def with_groups(report: Report, groups: Iterable[Group]) -> Report:
+    """The report with other groups, and its counts of them."""
     groups = tuple(groups)
     number, size = waste(groups)
     summary = replace(report.summary, groups=len(groups), duplicates=number, duplicate_bytes=size)

@@ -31,13 +31,13 @@ def thumbnails(members: Sequence[Member], on_progress: OnProgress = quiet) -> It
             yield drawn
 
 
-def thumbnail(member: Member) -> bytes | None:
-    """A WebP of at most SIDE x SIDE, upright and without metadata; None: its file does not hold that picture now."""
+def thumbnail(member: Member, side: int = SIDE) -> bytes | None:
+    """A WebP of at most side x side, upright and without metadata; None: its file does not hold that picture now."""
     try:
         data = sources.read(member.path)
         if sources.digest(data) != member.digest:
             return None
-        pixels = sources.fit(sources.decode(data, SIDE), SIDE)
+        pixels = sources.fit(sources.decode(data, side), side)
     except sources.Unusable:
         return None
     buffer = BytesIO()

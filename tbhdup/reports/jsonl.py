@@ -17,20 +17,28 @@ SCHEMA = 1
 
 def write(report: Report) -> Iterator[bytes]:
     """The report's lines, UTF-8, each with its newline."""
-    yield line(
-        {
-            "type": "header",
-            "schema": SCHEMA,
-            "tbhdup": report.version,
-            "model": report.model,
-            "thresholds": asdict(report.thresholds),
-        }
-    )
+    yield line(header_object(report))
     for group in report.groups:
         yield line(group_object(group))
     for skip in report.skips:
         yield line(skip_object(skip))
-    yield line({"type": "summary", **asdict(report.summary)})
+    yield line(summary_object(report))
+
+
+def header_object(report: Report) -> dict[str, Any]:
+    """The first line's object."""
+    return {
+        "type": "header",
+        "schema": SCHEMA,
+        "tbhdup": report.version,
+        "model": report.model,
+        "thresholds": asdict(report.thresholds),
+    }
+
+
+def summary_object(report: Report) -> dict[str, Any]:
+    """The last line's object."""
+    return {"type": "summary", **asdict(report.summary)}
 
 
 def group_object(group: Group) -> dict[str, Any]:
