@@ -46,9 +46,9 @@ def scan(
 ) -> Report:
     """Find the identical and duplicate pictures among files, or among pictures in memory.
 
-    pictures: paths of folders, files, archives and manifests; or pairs of a name and its bytes or pixels, which may come
-    from a generator: one picture at a time is in memory, and each is written to a temporary file, where the proof finds
-    it again. Their names stand in the report where paths do; the store keeps their codes, by content.
+    pictures: paths of folders, files, archives and manifests; or pairs of a name and its bytes or pixels. Pairs may
+    come from a generator: one picture at a time is in memory, and each is written to a temporary file, where the proof
+    finds it again. Their names stand in the report where paths do; the store keeps their codes, by content.
     listed: further paths, of which missing ones are skips. archives: also look into archives in folders.
     against: further paths; then the report has only the groups that hold a file of the others.
     store: a folder, an open Store, or None for the user's own.

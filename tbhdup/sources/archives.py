@@ -33,6 +33,7 @@ _OPEN = 8  # archives kept open
 _LISTED = 4  # archives whose names are kept for look-ups by name
 _PLACE = (1 << 64) - 1  # the lower half of a member's inode; the archive's is the upper one
 _BLOCK = 512  # bytes, of a tar
+_PIECE = 1 << 16  # bytes read at a time
 _ENCRYPTED = 0x1  # zip: flags of a member
 _UTF8 = 0x800
 _UNIX = 3  # zip: who made it
@@ -212,6 +213,8 @@ class _Tar:
                 raise Unusable(Reason.TRUNCATED, "it has no end mark: members may be missing")
             if any(end):  # where the library just stops
                 raise Unusable(Reason.CORRUPT, "what follows the last readable member makes no sense")
+            while self.states is not None and file.read(_PIECE):  # to the checksum
+                pass
 
     def read(self, place: Place) -> bytes:
         start, size = place
@@ -265,12 +268,13 @@ _lock = Lock()  # so that several threads do not open one archive several times
 @lru_cache(_OPEN)
 def _open(path: bytes, size: int, mtime_ns: int) -> _Archive:
     with open(path, "rb") as file:
-        begin = file.read(2)
+        begin = file.read(_BLOCK)
     if not begin:
         raise Unusable(Reason.EMPTY)
     if not is_zip(path):
-        return _Tar(path, States() if begin == b"\x1f\x8b" else None)
-    if begin != b"PK":
+        packed = begin.startswith(b"\x1f\x8b") and begin[257:262] != b"ustar"  # a name may begin like gzip
+        return _Tar(path, States() if packed else None)
+    if not begin.startswith(b"PK"):
         raise Unusable(Reason.CORRUPT, "no zip file")
     return _Zip(path)
 

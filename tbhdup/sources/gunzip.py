@@ -147,7 +147,7 @@ class Gunzip(io.RawIOBase):
                     continue
             self._fed = True
             part: bytes = self._inflate.decompress(self._pending, min(limit, _CHUNK))
-            self._pending = self._inflate.unconsumed_tail
+            self._pending = b"" if self._inflate.eof else self._inflate.unconsumed_tail  # else `unused_data` has it
             self._out += len(part)
             check_ratio(self._out, self._taken)
             if part:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from tbhdup.errors import UsageError
+from tbhdup.sources.archives import locate
 from tbhdup.sources.names import is_archive, may_be_picture
 from tbhdup.sources.reading import explain, reason_of
 from tbhdup.values import Reason, Skip
@@ -90,7 +91,8 @@ def _sort_out(roots: Iterable[bytes], named: dict[bytes, _Found], must_exist: bo
             status = os.stat(path)
         except OSError as error:
             if must_exist and reason_of(error) is Reason.VANISHED and not os.path.lexists(path):
-                raise UsageError(f"{os.fsdecode(root)!r} does not exist") from error
+                what = "is in an archive: name that" if locate(path) else "does not exist"
+                raise UsageError(f"{os.fsdecode(root)!r} {what}") from error
             beside(path).skip(path, error)
             continue
         if stat.S_ISDIR(status.st_mode):
