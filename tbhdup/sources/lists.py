@@ -81,12 +81,14 @@ def _parquet(path: bytes) -> Iterator[_Line]:
             for batch in file.iter_batches(columns=[column for column in wanted if column]):
                 columns = [batch.column(column).to_pylist() if column else repeat(None) for column in wanted]
                 for name, split, label in zip(*columns, strict=False):
-                    yield name if isinstance(name, bytes) else _text(name).encode(), _text(split), _text(label)
+                    yield _text(name).encode("utf-8", "surrogateescape"), _text(split), _text(label)
     except pyarrow.ArrowException as error:
         raise UsageError(f"{os.fsdecode(path)}: {str(error).splitlines()[0]}") from error
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return "" if value is None else str(value)
 
 
