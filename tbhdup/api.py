@@ -3,38 +3,65 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from tbhdup.errors import UsageError
 from tbhdup.pipeline import leaks as leaking
-from tbhdup.pipeline import marking
+from tbhdup.pipeline import marking, saved
 from tbhdup.pipeline import scan as scanning
 from tbhdup.pipeline import similar as looking
-from tbhdup.pipeline.leaks import Leaks
+from tbhdup.pipeline.leaks import Labels, Leaks
 from tbhdup.pipeline.marking import Marked
 from tbhdup.pipeline.scan import Options
 from tbhdup.pipeline.similar import Comparison, Hit
+from tbhdup.sources import Disk, Source, Spool
 from tbhdup.store import Store, default_place
 from tbhdup.values import OnProgress, Report, quiet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
+Named = tuple[AnyPath, "bytes | NDArray[np.uint8]"]
+"""A picture that is no file: its name, and the bytes of a file or the pixels, (height, width, 3), uint8, RGB."""
+
+
 def scan(
-    paths: Sequence[AnyPath],
+    pictures: Iterable[AnyPath] | Iterable[Named],
     *,
+    listed: Iterable[AnyPath] = (),
+    against: Sequence[AnyPath] = (),
+    archives: bool = False,
     store: Path | Store | None = None,
     options: Options | None = None,
     on_progress: OnProgress = quiet,
 ) -> Report:
-    """Find the identical and duplicate pictures among files and folders.
+    """Find the identical and duplicate pictures among files, or among pictures in memory.
 
-    store: a folder, an open Store, or None for the user's own. Raises UsageError for a path that does not exist,
-    StoreError and WeightsError where those cannot be used.
+    pictures: paths of folders, files, archives and manifests; or pairs of a name and its bytes or pixels. Pairs may
+    come from a generator: one picture at a time is in memory, and each is written to a temporary file, where the proof
+    finds it again. Their names stand in the report where paths do; the store keeps their codes, by content.
+    listed: further paths, of which missing ones are skips. archives: also look into archives in folders.
+    against: further paths; then the report has only the groups that hold a file of the others.
+    store: a folder, an open Store, or None for the user's own.
+    Raises UsageError for a path that does not exist, and for a wrong manifest or array; StoreError and WeightsError
+    where those cannot be used; MissingExtra for a Parquet manifest without pyarrow.
     """
-    with _opened(store, write=True) as opened:
-        return scanning.scan(_absolute(paths), opened, options, on_progress)
+    with _opened(store, write=True) as opened, _source(pictures, listed, archives) as source:
+        if not against:
+            return scanning.scan(source, opened, options, on_progress)
+        if not isinstance(source, Disk):
+            raise UsageError("pictures in memory cannot be looked for in folders: scan them together")
+        both = replace(source, roots=[*source.roots, *_absolute(against)])
+        return saved.holding(scanning.scan(both, opened, options, on_progress), source.named())
 
 
 def report(
@@ -65,19 +92,22 @@ def leaks(
     sets: Sequence[AnyPath],
     *,
     priority: Sequence[str] | None = None,
-    labels: bool = False,
+    labels: Labels | None = None,
+    archives: bool = False,
     store: Path | Store | None = None,
     options: Options | None = None,
     on_progress: OnProgress = quiet,
 ) -> Leaks:
-    """Find the pictures that several sets, one folder each, hold copies of, and splits without such leaks.
+    """Find the pictures that several sets hold copies of, and splits without such leaks.
 
+    sets: a folder or archive for each, or one manifest that has a split for every file.
     priority: the sets by name, the one that keeps what several hold first; None: the last of `sets` first.
-    labels: also find what is under several labels, which are the names of the files' folders.
+    labels: also find what is under several labels: the names of the files' folders, or the manifest's column label.
+    archives: also look into archives in the folders.
     Raises UsageError when the sets overlap or the priority does not name them, and what `scan` raises.
     """
     with _opened(store, write=True) as opened:
-        return leaking.leaks(_absolute(sets), opened, options, on_progress, priority, labels)
+        return leaking.leaks(_absolute(sets), opened, options, on_progress, priority, labels, archives)
 
 
 def mark(a: AnyPath, b: AnyPath, *, revoke: bool = False, store: Path | Store | None = None) -> bool:
@@ -104,7 +134,24 @@ def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None) -> Compar
     return looking.compare(first, second, options)
 
 
-def _absolute(paths: Sequence[AnyPath]) -> list[bytes]:
+@contextmanager
+def _source(
+    pictures: Iterable[AnyPath] | Iterable[Named], listed: Iterable[AnyPath], archives: bool
+) -> Iterator[Source]:
+    left: Iterator[AnyPath | Named] = iter(pictures)
+    first = list(islice(left, 1))
+    if not (first and isinstance(first[0], tuple)):
+        yield Disk(_absolute(chain(first, left)), _absolute(listed), archives)
+        return
+    with Spool() as spool:
+        for picture in chain(first, left):
+            if not isinstance(picture, tuple):
+                raise UsageError("paths and pictures in memory cannot be scanned together")
+            spool.put(os.fsencode(picture[0]), picture[1])
+        yield spool
+
+
+def _absolute(paths: Iterable[Any]) -> list[bytes]:
     return [os.path.abspath(os.fsencode(path)) for path in paths]  # noqa: PTH100 - bytes, which pathlib does not take
 
 

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"  # more bytes or pixels than the limit
     NOT_A_FILE = "not-a-file"  # named by the user, but a FIFO, socket or device
     LOOP = "loop"  # a symbolic link that leads back to itself
+    ENCRYPTED = "encrypted"  # a member of an archive that needs a password
+    BAD_NAME = "bad-name"  # a name that leads out of its archive, or that another picture has already
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,14 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file as the store knows it."""
+    """One file as the store knows it, or one member of an archive (see `sources.archives`)."""
 
-    path: bytes  # absolute, os.fsencode
+    path: bytes  # absolute, os.fsencode; of a picture that is no file (see `sources.Spool`): its name
     size: int  # bytes
     mtime_ns: int
     device: int
     inode: int
-    digest: Digest | None  # None: skipped
+    digest: Digest | None  # None: skipped, not read yet, or an archive that was looked through
     skip: Reason | None = None
     detail: str = ""
 
@@ -182,6 +184,7 @@ class Report:
     groups: tuple[Group, ...]
     skips: tuple[Skip, ...]
     summary: Summary
+    files: tuple[bytes, ...] = ()  # the paths of all pictures, sorted; none in a report that was read back
 
 
 @dataclass(frozen=True, slots=True)

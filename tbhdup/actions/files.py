@@ -29,8 +29,12 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 # Errors that mean that a path is not the regular file that it was.
-_CHANGED = {errno.ENOENT: "it is gone", errno.ENOTDIR: "it is gone", errno.ELOOP: "it is a symbolic link now",
-            errno.ENXIO: "it is no regular file now"}  # fmt: skip
+_CHANGED = {
+    errno.ENOENT: "it is gone",
+    errno.ENOTDIR: "it is in an archive, which is never changed",  # its path leads through a file
+    errno.ELOOP: "it is a symbolic link now",
+    errno.ENXIO: "it is no regular file now",
+}
 
 _FICLONE = 0x40049409  # linux/fs.h
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # linux/fcntl.h, linux/fs.h

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -36,10 +35,17 @@ class Labels(StrEnum):
     """Where the label of a file comes from."""
 
     FOLDER = "folder"
+    COLUMN = "column"
 
 
 def leaks(
-    sets: Annotated[list[Path], typer.Argument(metavar="TRAIN TEST [VAL...]", help="A folder for each set.")],
+    sets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="TRAIN TEST [VAL...] | MANIFEST",
+            help="A folder or archive for each set, or one table (.csv, .parquet) with the columns path and split.",
+        ),
+    ],
     write_splits: Annotated[
         Path | None,
         typer.Option(
@@ -58,8 +64,13 @@ def leaks(
         ),
     ] = None,
     labels: Annotated[
-        Labels | None, typer.Option("--labels", help="Report one picture under two labels, too: the files' folders.")
+        Labels | None,
+        typer.Option(
+            "--labels",
+            help="Report one picture under two labels, too: the files' folders, or the column label of the manifest.",
+        ),
     ] = None,
+    archives: o.ArchivesOption = False,
     store: o.StoreOption = None,
     form: Annotated[
         LeaksFormat | None, typer.Option("--format", help="Output format; terminal on a terminal, else jsonl.")
@@ -88,7 +99,8 @@ def leaks(
             options=settings,
             on_progress=on_progress,
             priority=None if priority is None else priority.split(","),
-            labels=labels is not None,
+            labels=None if labels is None else labels.value,
+            archives=archives,
         )
     if write_splits is not None:
         _write_splits(found, write_splits)
@@ -120,8 +132,7 @@ def _write_splits(found: Leaks, file: Path) -> None:
         part.replace(file)
     except OSError as error:
         raise TbhdupError(f"the splits cannot be written to {file}: {error.strerror}") from error
-    moved = sum(not path.startswith(os.path.join(found.sets[name], b"")) for path, name in found.splits)
-    print(f"{file}: {len(found.splits)} files, {moved} of them in another set than now", file=sys.stderr)
+    print(f"{file}: {len(found.splits)} files, {found.moved} of them in another set than now", file=sys.stderr)
 
 
 def _all(found: Leaks) -> Iterator[tuple[str, Leak]]:

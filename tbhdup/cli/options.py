@@ -39,6 +39,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PATHS = "paths"
+    KEEP = "keep"
     HTML = "html"
 
 
@@ -94,7 +95,10 @@ FalsePairsOption = Annotated[
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="Output format; terminal on a terminal, else jsonl.")
 ]
-NullOption = Annotated[bool, typer.Option("--null", "-0", help="With --format paths: end names with NUL.")]
+NullOption = Annotated[bool, typer.Option("--null", "-0", help="With --format paths or keep: end names with NUL.")]
+ArchivesOption = Annotated[
+    bool, typer.Option("--archives", help="Also look into the archives in folders (.zip, .cbz, .tar, .tar.gz, .tgz).")
+]
 FailOption = Annotated[bool, typer.Option("--fail-if-found", help="Exit with 3 when duplicates are found.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 4 when a file was skipped.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

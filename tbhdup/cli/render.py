@@ -73,7 +73,10 @@ def show(report: Report, form: Format | None, null: bool, roots: Sequence[Path],
     if form is Format.HTML:
         _show_page(report, roots, quiet)
         return
-    _put(reports.paths.write(report, b"\0") if null and form is Format.PATHS else reports.WRITERS[form](report))
+    if form in (Format.PATHS, Format.KEEP):
+        _put((reports.paths.write if form is Format.PATHS else reports.paths.keep)(report, b"\0" if null else b"\n"))
+        return
+    _put(reports.WRITERS[form](report))
 
 
 def _show_page(report: Report, roots: Sequence[Path], quiet: bool) -> None:

@@ -52,6 +52,8 @@ def report(
 
     if saved and paths:
         raise UsageError("--from FILE has its own files: use --under DIR instead of PATH")
+    if saved and form is o.Format.KEEP:
+        raise UsageError("--from FILE does not know the files that are in no group: leave it out for --format keep")
     folder = o.absolute([under])[0] if under else None
     wanted = reading.Filter(Kind(kind.value) if kind else None, folder, relation, min_size)
     if saved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,33 @@ import typer
 
 from tbhdup.cli import options as o
 from tbhdup.cli import render
+from tbhdup.errors import UsageError
 
 
 def scan(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders and files to look through.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH...", help="Folders, files, archives, and tables (.csv, .parquet) with a column path."
+        ),
+    ] = None,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from",
+            metavar="FILE",
+            help="Further paths, one a line, or ended by NUL if there is one; - reads them from stdin.",
+        ),
+    ] = None,
+    archives: o.ArchivesOption = False,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="DIR",
+            help="Also look here, and report only groups that hold one of the other files; repeatable.",
+        ),
+    ] = None,
     keep: o.KeepOption = None,
     prefer: o.PreferOption = None,
     reference: o.ReferenceOption = None,
@@ -33,12 +57,35 @@ def scan(
     """Find identical and duplicate pictures below PATH. Nothing is changed or deleted."""
     from tbhdup import api
 
+    listed = _listed(files_from)
+    if not paths and files_from is None:
+        raise UsageError("nothing to look through: name a PATH, or a list with --files-from")
     settings = o.build(verify, radius, cosine, candidates, max_false_pairs, device, weights)
     with render.progress(quiet) as on_progress:
-        report = api.scan(paths, store=store, options=settings, on_progress=on_progress)
+        report = api.scan(
+            paths or (),
+            listed=listed,
+            against=against or (),
+            archives=archives,
+            store=store,
+            options=settings,
+            on_progress=on_progress,
+        )
     if keep or prefer or reference:
         from tbhdup.pipeline import saved
 
         report = saved.marked(report, o.rules(keep, prefer, reference))
-    render.show(report, form, null, paths, quiet)
+    render.show(report, form, null, [*(paths or ()), *(against or ())], quiet)
     raise typer.Exit(render.status(report, fail_if_found, strict))
+
+
+def _listed(file: str | None) -> list[bytes]:
+    """The paths in a list."""
+    if file is None:
+        return []
+    from tbhdup.sources import split_list
+
+    try:
+        return split_list(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read the list {file}: {error.strerror}") from error

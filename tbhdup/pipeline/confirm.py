@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from threading import Lock
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from tbhdup import groups, search, sources, verify
 from tbhdup.store import Store
-from tbhdup.values import Digest, Kind, Match, OnProgress, Progress, Thresholds, Verdict
+from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
 Pair = tuple[Digest, Digest]
+Again = Callable[[File], bytes]
 Map = Callable[..., Iterator[Verdict]]
 CHUNK = 32  # pairs proven at a time
 FEW = 8  # if they come from fewer neighbourhoods
@@ -31,8 +33,9 @@ ROUNDS = 3  # of asking whether a centre also matches what it reaches only throu
 class Views:
     """Views of pictures for the proof, read when first asked for; the least recently used go."""
 
-    def __init__(self, paths: Mapping[Digest, Sequence[bytes]]) -> None:
-        self._paths = paths
+    def __init__(self, files: Mapping[Digest, Sequence[File]], again: Again) -> None:
+        self._files = files
+        self._again = again
         self._kept: OrderedDict[Digest, verify.View | str] = OrderedDict()
         self._lock = Lock()
 
@@ -51,9 +54,9 @@ class Views:
 
     def _load(self, digest: Digest) -> verify.View | str:
         why = "no file of it is there"
-        for path in self._paths.get(digest, ()):
+        for file in self._files.get(digest, ()):
             try:
-                data = sources.read(path)
+                data = self._again(file)
                 if sources.digest(data) != digest:
                     why = "its file has changed since"
                     continue
@@ -61,15 +64,15 @@ class Views:
             except sources.Unusable as error:
                 why = f"{error.reason}: {error.detail}"
                 continue
-            return view_of(picture, path)
+            return view_of(picture, partial(self._again, file))
         return why
 
 
-def view_of(picture: sources.Decoded, path: bytes) -> verify.View:
+def view_of(picture: sources.Decoded, again: Callable[[], bytes]) -> verify.View:
     """What the proof looks at; the whole picture is decoded again only when two could be equal."""
 
     def pixels() -> bytes:
-        return sources.digest(sources.decode(sources.read(path)).image.tobytes())
+        return sources.digest(sources.decode(again()).image.tobytes())
 
     return verify.View(sources.fit(picture, verify.SIDE), (picture.width, picture.height), pixels)
 
@@ -86,7 +89,8 @@ class Confirmed:
 
 def confirm(
     pictures: NDArray[np.void],
-    paths: Mapping[Digest, Sequence[bytes]],
+    files: Mapping[Digest, Sequence[File]],
+    again: Again,
     rank: groups.Rank,
     thresholds: Thresholds,
     store: Store,
@@ -94,7 +98,10 @@ def confirm(
     on_progress: OnProgress,
     apart: groups.Pairs = frozenset(),
 ) -> Confirmed:
-    """The confirmed pairs among pictures (PICTURE rows, sorted by digest), but for those that someone set apart."""
+    """The confirmed pairs among pictures (PICTURE rows, sorted by digest), but for those that someone set apart.
+
+    again: reads the files that the proof looks at.
+    """
     digests = [row.tobytes() for row in pictures["digest"]]
     on_progress(Progress("search", 0, len(digests)))
     found = search.candidates(
@@ -115,7 +122,7 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, digests, rank)
-    proof = _Proof(pictures, digests, Views(paths), store, threads, on_progress, likely, apart)
+    proof = _Proof(pictures, digests, Views(files, again), store, threads, on_progress, likely, apart)
     proof.total = len(found)
     with _Provers(threads) as provers:
         proof.decide(_by_neighbourhood(found, digests, likely), provers.map)

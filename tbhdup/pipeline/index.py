@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -35,7 +35,7 @@ class Encode(Protocol):
 
 @dataclass(slots=True)
 class Index:
-    """What indexing saw: every file under the roots, and how much work it was."""
+    """What indexing saw: every file of the source, and how much work it was."""
 
     files: list[File] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
@@ -43,6 +43,13 @@ class Index:
     read: int = 0
     decoded: int = 0
     encoded: int = 0
+
+    def add(self, file: File) -> None:
+        """Take up a file; of an archive itself, only why it could not be read to its end."""
+        if not sources.is_own(file.path):
+            self.files.append(file)
+        if file.skip is not None:
+            self.skips.append(sources.skip_of(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class _Read:
 
 
 def index(
-    roots: Sequence[bytes],
+    source: sources.Source,
     store: Store,
     model: str,
     side: int,
@@ -65,59 +72,123 @@ def index(
     threads: int,
     on_progress: OnProgress,
 ) -> Index:
-    """Bring the store up to date with what lies under the roots. `encoder` is called only if there is work for it."""
+    """Bring the store up to date with what a source has. `encoder` is called only if there is work for it."""
     result = Index()
-    pending = list(_unknown(roots, store, model, result, on_progress))
+    archives: list[File] = []
+    pending = list(_unknown(source, store, model, result, archives, on_progress))
     total = len(result.files) + len(pending)
-    run = _Run(store, model, side, encoder, result, lambda: on_progress(Progress("encode", len(result.files), total)))
-    on_progress(Progress("encode", len(result.files), total))
+    run = _Run(
+        source, store, model, side, encoder, result, lambda: on_progress(Progress("encode", len(result.files), total))
+    )
+    run.tell_progress()
     with ThreadPoolExecutor(threads) as pool:
         try:
             run.all(pending, pool, threads)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    store.put_files(archives)  # after all their members: what an archive's row says is whole
     store.commit()
     result.files.sort(key=lambda file: file.path)
-    result.skips.sort(key=lambda skip: (skip.path, skip.reason))
+    result.skips.sort(key=lambda skip: (skip.path, skip.reason, skip.detail))
     return result
 
 
 def _unknown(
-    roots: Sequence[bytes], store: Store, model: str, result: Index, on_progress: OnProgress
-) -> Iterator[tuple[bytes, sources.Entry]]:
-    """The files that must be read; what is known already goes into `result`."""
-    for listing in sources.walk(roots):
-        rows = store.folder(listing.folder)
+    source: sources.Source,
+    store: Store,
+    model: str,
+    result: Index,
+    archives: list[File],
+    on_progress: OnProgress,
+) -> Iterator[File]:
+    """The files that must be read; what is known already goes into `result`.
+
+    archives: takes the rows of archives that were looked through anew, to be put when their members are in the store.
+    """
+    found: dict[bytes, sources.Entry] = {}
+    for listing in source.listings():
+        rows = store.folder(listing.folder) if source.lasting else {}
         result.skips.extend(listing.skips)
-        changed: list[File] = []
-        for entry in listing.entries:
-            path = os.path.join(listing.folder, entry.name)
-            file = _recognise(path, entry, rows.get(entry.name), store, model)
-            if file is None:
-                yield path, entry
-                continue
-            if file != rows.get(entry.name):
-                changed.append(file)
-            result.known += 1
-            _tell(file, result)
-        store.put_files(changed)
+        files = [_file(listing.folder, entry) for entry in listing.entries]
+        yield from _sorted_out(files, {row.path: row for row in rows.values()}, store, model, result)
         if listing.complete and listing.entries:  # an empty folder may be an unplugged disk's mount point
             gone = rows.keys() - {entry.name for entry in listing.entries}
             store.forget_files(os.path.join(listing.folder, name) for name in sorted(gone))
+        found.update((os.path.join(listing.folder, entry.name), entry) for entry in listing.archives)
+        on_progress(Progress("list", len(result.files), None, "files"))
+    known: dict[bytes, dict[bytes, File]] = {archive: {} for archive in found}
+    for row in store.files(list(found)) if found else ():
+        known[_home(row.path, known)][row.path] = row
+    for archive, entry in sorted(found.items()):
+        own, files = _members(archive, entry, known[archive], store)
+        result.add(own)
+        if own != known[archive].get(own.path):
+            archives.append(own)
+        yield from _sorted_out(files, known[archive], store, model, result)
         on_progress(Progress("list", len(result.files), None, "files"))
 
 
-def _recognise(path: bytes, entry: sources.Entry, row: File | None, store: Store, model: str) -> File | None:
+def _members(archive: bytes, entry: sources.Entry, rows: Mapping[bytes, File], store: Store) -> tuple[File, list[File]]:
+    """An archive's own row, and what is in it: from the store where that is whole, else it is looked through."""
+    own = rows.get(sources.own(archive))
+    whole = own is not None and own.skip not in _PASSING and _stat(own) == _stat(entry)
+    if own is not None and whole and all(row.mtime_ns == entry.mtime_ns for row in rows.values()):
+        return own, [row for row in rows.values() if row is not own]
+    if own is not None:  # nothing may take the rows for whole until they are
+        store.forget_files([own.path])
+    *files, own = sources.members(archive, entry)
+    store.forget_files(sorted(rows.keys() - {file.path for file in files}))
+    return own, files
+
+
+def _sorted_out(
+    files: Iterable[File], rows: Mapping[bytes, File], store: Store, model: str, result: Index
+) -> Iterator[File]:
+    """Those of the files that must be read; the others go into `result`, and to the store where that is new.
+
+    rows: what the store has of them, by path.
+    """
+    changed: list[File] = []
+    for file in files:
+        row = rows.get(file.path)
+        known = _recognise(file, row, store, model)
+        if known is None:
+            yield replace(file, digest=None, skip=None, detail="")
+            continue
+        if known != row:
+            changed.append(known)
+        result.known += known.digest is not None or known == row
+        result.add(known)
+    store.put_files(changed)
+
+
+def _file(folder: bytes, entry: sources.Entry) -> File:
+    return File(os.path.join(folder, entry.name), *_stat(entry), None)
+
+
+def _stat(of: sources.Entry | File) -> tuple[int, int, int, int]:
+    return of.size, of.mtime_ns, of.device, of.inode
+
+
+def _home(path: bytes, archives: Container[bytes]) -> bytes:
+    """The archive that a member is in."""
+    while path not in archives:
+        path = os.path.dirname(path)
+    return path
+
+
+def _recognise(file: File, row: File | None, store: Store, model: str) -> File | None:
     """The file's row when its content is known: unchanged since, or moved here. None: it must be read."""
-    stat = (entry.size, entry.mtime_ns, entry.device, entry.inode)
-    if row is not None and (row.size, row.mtime_ns, row.device, row.inode) == stat:
+    if row is not None and _stat(row) == _stat(file):
         known = not _worth_another_look(row) if row.digest is None else store.has_picture(model, row.digest)
         return row if known else None
-    digest = store.moved(entry.device, entry.inode, entry.size, entry.mtime_ns)
+    if file.skip is not None:
+        return file
+    digest = store.moved(file.device, file.inode, file.size, file.mtime_ns)
     if digest is None or not store.has_picture(model, digest):
         return None
-    return File(path, *stat, digest)
+    return replace(file, digest=digest)
 
 
 def _worth_another_look(row: File) -> bool:
@@ -125,16 +196,11 @@ def _worth_another_look(row: File) -> bool:
     return row.skip in _PASSING or (row.skip is Reason.UNSUPPORTED and sources.installed_since(row.detail))
 
 
-def _tell(file: File, result: Index) -> None:
-    result.files.append(file)
-    if file.skip is not None:
-        result.skips.append(Skip(file.path, file.skip, file.detail))
-
-
 @dataclass(slots=True)
 class _Run:
     """Reading and encoding in a pool; all writing in the calling thread."""
 
+    source: sources.Source
     store: Store
     model: str
     side: int
@@ -146,7 +212,7 @@ class _Run:
     kept: set[Digest] = field(default_factory=set)  # those whose picture is in the store
     twins: list[File] = field(default_factory=list)  # further files of contents that are still on their way
 
-    def all(self, pending: Iterable[tuple[bytes, sources.Entry]], pool: ThreadPoolExecutor, threads: int) -> None:
+    def all(self, pending: Iterable[File], pool: ThreadPoolExecutor, threads: int) -> None:
         """Keep the pool busy with a bounded number of chunks, in a fixed order."""
         left = iter(pending)
         reading: deque[Future[list[_Read]]] = deque()
@@ -165,13 +231,12 @@ class _Run:
         while encoding:
             self._keep(*encoding.popleft().result())
 
-    def _read_all(self, chunk: list[tuple[bytes, sources.Entry]]) -> list[_Read]:
-        return [self._read(path, entry) for path, entry in chunk]
+    def _read_all(self, chunk: list[File]) -> list[_Read]:
+        return [self._read(file) for file in chunk]
 
-    def _read(self, path: bytes, entry: sources.Entry) -> _Read:
-        file = File(path, entry.size, entry.mtime_ns, entry.device, entry.inode, None)
+    def _read(self, file: File) -> _Read:
         try:
-            data = sources.read(path, entry)
+            data = self.source.read(file)
             file = replace(file, digest=sources.digest(data))
             assert file.digest is not None
             if self.store.has_picture(self.model, file.digest) or file.digest in self.claimed:
@@ -228,7 +293,8 @@ class _Run:
         self._keep_files([*(item.file for item in batch), *twins])
 
     def _keep_files(self, files: list[File]) -> None:
-        self.store.put_files(files)
+        if self.source.lasting:
+            self.store.put_files(files)
         for file in files:
-            _tell(file, self.result)
+            self.result.add(file)
         self.tell_progress()

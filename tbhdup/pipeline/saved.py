@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,19 @@ def load(path: Path) -> Report:
 def select(report: Report, wanted: Filter) -> Report:
     """The report with some of its groups."""
     return with_groups(report, filter(wanted, report.groups))
+
+
+def holding(report: Report, paths: Iterable[bytes]) -> Report:
+    """The report with the groups that hold one of these files, or one that lies in one of these folders or archives."""
+    wanted = {os.path.realpath(path) for path in paths}
+
+    def is_wanted(path: bytes) -> bool:
+        path = os.path.realpath(path)
+        while path not in wanted and path != os.path.dirname(path):
+            path = os.path.dirname(path)
+        return path in wanted
+
+    return with_groups(report, (group for group in report.groups if any(is_wanted(m.path) for m in group.members)))
 
 
 def heeding(report: Report, apart: Set[tuple[Digest, Digest]]) -> Report:

@@ -17,8 +17,9 @@ from tbhdup.actions import Folders, Rules, waste, with_keep
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
-from tbhdup.pipeline.confirm import confirm
-from tbhdup.pipeline.index import Encode, index
+from tbhdup.pipeline.confirm import Again, confirm
+from tbhdup.pipeline.index import Encode, Index, index
+from tbhdup.sources import Disk, Source
 from tbhdup.store import Store
 from tbhdup.values import (
     Digest,
@@ -29,7 +30,6 @@ from tbhdup.values import (
     Member,
     OnProgress,
     Report,
-    Skip,
     Summary,
     quiet,
 )
@@ -70,26 +70,22 @@ class Findings:
     links: tuple[Group, ...]  # two contents each: confirmed, but in two groups, or one of them in none
 
 
-def scan(
-    roots: Sequence[bytes], store: Store, options: Options | None = None, on_progress: OnProgress = quiet
-) -> Report:
-    """Bring the store up to date with the roots (absolute paths), and report what belongs together below them."""
-    return find(roots, store, options, on_progress).report
+def scan(source: Source, store: Store, options: Options | None = None, on_progress: OnProgress = quiet) -> Report:
+    """Bring the store up to date with what a source has, and report what belongs together in it."""
+    return find(source, store, options, on_progress).report
 
 
-def find(
-    roots: Sequence[bytes], store: Store, options: Options | None = None, on_progress: OnProgress = quiet
-) -> Findings:
+def find(source: Source, store: Store, options: Options | None = None, on_progress: OnProgress = quiet) -> Findings:
     """What `scan` does, with all that it came upon."""
     options = options or Options()
     record = read_record(options.weights)
     clock = _Clock()
     seen = index(
-        roots, store, record.model_id, record.preprocessing.side, _lazy_encoder(options), options.threads, on_progress
+        source, store, record.model_id, record.preprocessing.side, _lazy_encoder(options), options.threads, on_progress
     )
     clock.lap("encode")
     counts = Summary(known=seen.known, read=seen.read, decoded=seen.decoded, encoded=seen.encoded)
-    return _group(seen.files, seen.skips, counts, record, store, options, clock, on_progress)
+    return _group(seen, source.again, counts, record, store, options, clock, on_progress)
 
 
 def report(
@@ -97,10 +93,12 @@ def report(
 ) -> Report:
     """Report on what the store knows below some folders or files (None: on everything), as it was when last scanned."""
     options = options or Options()
-    files = list(store.files(under))
-    skips = [Skip(file.path, file.skip, file.detail) for file in files if file.skip is not None]
-    counts = Summary(known=len(files))
-    return _group(files, skips, counts, read_record(options.weights), store, options, _Clock(), on_progress).report
+    seen = Index()
+    for file in store.files(under):
+        seen.add(file)
+    counts = Summary(known=len(seen.files))
+    record = read_record(options.weights)
+    return _group(seen, Disk().again, counts, record, store, options, _Clock(), on_progress).report
 
 
 def _lazy_encoder(options: Options) -> Callable[[], Encode]:
@@ -138,8 +136,8 @@ class _Clock:
 
 
 def _group(
-    files: Sequence[File],
-    skips: Sequence[Skip],
+    seen: Index,
+    again: Again,
     counts: Summary,
     record: Record,
     store: Store,
@@ -148,7 +146,7 @@ def _group(
     on_progress: OnProgress,
 ) -> Findings:
     by_digest: dict[Digest, list[File]] = defaultdict(list)
-    for file in files:
+    for file in seen.files:
         if file.digest is not None:
             by_digest[file.digest].append(file)
     pictures = store.pictures(record.model_id, sorted(by_digest))
@@ -165,9 +163,8 @@ def _group(
         digest: (-sizes[digest][0] * sizes[digest][1], -by_digest[digest][0].size, by_digest[digest][0].path)
         for digest in sizes
     }
-    paths = {digest: [file.path for file in by_digest[digest]] for digest in sizes}
     apart = marks.pairs(store.place)
-    confirmed = confirm(pictures, paths, rank, thresholds, store, options.threads, on_progress, apart)
+    confirmed = confirm(pictures, by_digest, again, rank, thresholds, store, options.threads, on_progress, apart)
     clock.lap("match")
     by_content = groups.centred(confirmed.matches, rank, apart)
     folders = Folders()
@@ -179,12 +176,12 @@ def _group(
         record.model_id,
         thresholds,
         tuple(found),
-        tuple(skips),
+        tuple(seen.skips),
         replace(
             counts,
-            files=len(files),
-            bytes=sum(file.size for file in files),
-            skipped=len(skips),
+            files=len(seen.files),
+            bytes=sum(file.size for file in seen.files),
+            skipped=len(seen.skips),
             pictures=len(pictures),
             candidates=confirmed.candidates,
             proven=confirmed.proven,
@@ -194,8 +191,9 @@ def _group(
             duplicate_bytes=duplicate_bytes,
             seconds=clock.seconds,
         ),
+        tuple(file.path for file in seen.files if file.digest in sizes),
     )
-    return Findings(report, tuple(files), tuple(links))
+    return Findings(report, tuple(seen.files), tuple(links))
 
 
 Contents = Sequence[tuple[Digest, Match | None]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from tbhdup.errors import TbhdupError
 from tbhdup.pipeline.confirm import Views, cosine_of, view_of
 from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
 from tbhdup.store import Store
-from tbhdup.values import Digest, Kind, Verdict
+from tbhdup.values import Digest, File, Kind, Verdict
 
 if TYPE_CHECKING:
     from tbhdup.model.encoding import BatchEncoder
@@ -80,11 +81,11 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     options = options or Options()
     encoder = load_encoder(options)
     model = encoder.record.model_id
-    paths: dict[Digest, list[bytes]] = {}
+    files: dict[Digest, list[File]] = {}
     for file in store.files():
         if file.digest is not None:
-            paths.setdefault(file.digest, []).append(file.path)
-    views = Views(paths)
+            files.setdefault(file.digest, []).append(file)
+    views = Views(files, sources.Disk().again)
     apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
     out = []
@@ -103,15 +104,15 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
             rows = rows[np.array(kept, bool)]
         near = [_hit(query, row) for row in _nearest(query, rows, None if everything is None else limit + SHORTLIST)]
         if options.verify == "auto" and everything is not None:
-            view = view_of(query.picture, query.path)
+            view = view_of(query.picture, partial(sources.read, query.path))
             near = sorted((_proven(hit, view, views) for hit in near), key=_merit)
         elif everything is None:
             near.sort(key=lambda hit: (hit.distance, -hit.cosine, hit.digest))
         hits = [
-            Hit(path, other, h.digest, h.kind, h.distance, h.cosine, h.relation, h.confidence)
+            Hit(path, file.path, h.digest, h.kind, h.distance, h.cosine, h.relation, h.confidence)
             for h in near
-            for other in paths.get(h.digest, ())
-            if other != path
+            for file in files.get(h.digest, ())
+            if file.path != path
         ]
         out.append(hits if everything is None else hits[:limit])
     return out
@@ -159,5 +160,6 @@ def compare(a: bytes, b: bytes, options: Options | None = None) -> Comparison:
     cosine = round(cosine_of(first.latent, second.latent), 4)
     if first.digest == second.digest:
         return Comparison(True, Kind.IDENTICAL, distance, cosine, Verdict(True, 1.0, None))
-    verdict = verify.prove(view_of(first.picture, a), view_of(second.picture, b))
+    views = [view_of(query.picture, partial(sources.read, query.path)) for query in (first, second)]
+    verdict = verify.prove(*views)
     return Comparison(verdict.accepted, Kind.DUPLICATE if verdict.accepted else None, distance, cosine, verdict)

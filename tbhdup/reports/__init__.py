@@ -11,6 +11,7 @@ WRITERS: dict[str, Callable[[Report], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
     "csv": csv.write,
     "paths": paths.write,
+    "keep": paths.keep,
     "html": html.write,
 }
 """Formats that are bytes whatever the terminal; the terminal's own is drawn by the command line."""

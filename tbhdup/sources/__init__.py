@@ -1,14 +1,19 @@
-"""Where pictures come from: walk the roots, read and digest a file, decode it, and cut it to size."""
+"""Where pictures come from: list and read them, wherever they lie; decode them, and cut them to size."""
 
 from __future__ import annotations
 
 from tbhdup.sources.apart import decode_apart
+from tbhdup.sources.archives import is_own, members, own, skip_of
 from tbhdup.sources.decoding import FORMATS, PIXEL_LIMIT, Decoded, decode
+from tbhdup.sources.disk import Disk, Source, read
 from tbhdup.sources.extras import installed_since
+from tbhdup.sources.lists import Row, read_manifest, split_list
 from tbhdup.sources.metadata import taken
+from tbhdup.sources.names import EXTENSIONS, is_archive, is_manifest, may_be_picture
 from tbhdup.sources.pixels import detail, fit, square
-from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read
-from tbhdup.sources.walking import EXTENSIONS, Entry, Listing, walk
+from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read_file
+from tbhdup.sources.spool import Spool
+from tbhdup.sources.walking import Entry, Listing, walk
 
 __all__ = [
     "EXTENSIONS",
@@ -16,8 +21,12 @@ __all__ = [
     "PIXEL_LIMIT",
     "SIZE_LIMIT",
     "Decoded",
+    "Disk",
     "Entry",
     "Listing",
+    "Row",
+    "Source",
+    "Spool",
     "Unusable",
     "decode",
     "decode_apart",
@@ -25,7 +34,17 @@ __all__ = [
     "digest",
     "fit",
     "installed_since",
+    "is_archive",
+    "is_manifest",
+    "is_own",
+    "may_be_picture",
+    "members",
+    "own",
     "read",
+    "read_file",
+    "read_manifest",
+    "skip_of",
+    "split_list",
     "square",
     "taken",
     "walk",

@@ -5,14 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 import xxhash
 
-from tbhdup.values import Digest, Reason
-
-if TYPE_CHECKING:
-    from tbhdup.sources.walking import Entry
+from tbhdup.values import Digest, File, Reason
 
 SIZE_LIMIT = 1 << 30  # bytes; larger files are no photographs
 
@@ -37,10 +33,10 @@ class Unusable(Exception):
         self.detail = detail
 
 
-def read(path: bytes, expected: Entry | None = None) -> bytes:
+def read_file(path: bytes, expected: File | None = None) -> bytes:
     """The bytes of a regular file, one consistent state of it. Never waits for a FIFO.
 
-    expected: what the walk saw; a file that is not in that state any more is refused.
+    expected: the file as the walk saw it; if it is not in that state any more, it is refused.
     Raises Unusable: VANISHED, LOOP, UNREADABLE, NOT_A_FILE, EMPTY, TOO_LARGE (over 1 GiB), CHANGED.
     """
     try:
@@ -64,7 +60,7 @@ def explain(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _read(path: bytes, expected: Entry | None) -> bytes:
+def _read(path: bytes, expected: File | None) -> bytes:
     with open(path, "rb", opener=opener) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):

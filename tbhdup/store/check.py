@@ -90,11 +90,12 @@ class Snapshot:
                 if folder is None:
                     yield f"files are in the folder with the id {ident.hex()}, whose path is missing"
             try:
-                _, file = unpack_file(inside(folder or b"?"), key, record)
+                name, file = unpack_file(inside(folder or b"?"), key, record)
             except Damaged as error:
                 yield str(error)
                 continue
-            if file.digest is None and file.skip is None:
+            is_archive = name == b"."  # the archive itself, whose members have rows of their own
+            if file.digest is None and file.skip is None and not is_archive:
                 yield f"the file {_shown(file.path)} has neither a digest nor a reason"
             elif file.digest is not None and file.skip is None and not self._has_picture(file.digest):
                 yield f"the file {_shown(file.path)} has a digest of which there is no picture"

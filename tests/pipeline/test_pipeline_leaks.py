@@ -81,7 +81,7 @@ def test_labels_are_the_folders_but_for_those_of_the_sets() -> None:
     other: Content = (1, (b"/data/test/cat/b.jpg",))
     bare: Content = (2, (b"/data/train/c.jpg", b"/data/test/c.jpg"))
     groups = [group(content), group(bare)]
-    found = across(findings([content, other, bare], groups, [group(bare, other)]), SETS, list(SETS), labels=True)
+    found = across(findings([content, other, bare], groups, [group(bare, other)]), SETS, list(SETS), labels="folder")
     (leak,) = found.labels
     assert (leak.sides, leak.kind) == (("cat", "dog"), Kind.IDENTICAL)
     assert [side for side, _ in leak.files] == ["cat", "dog", ""]
@@ -195,7 +195,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_leaks_of_real_pictures_and_splits_without_them(sets: Path, tmp_path: Path) -> None:
     roots = [sets / name for name in ("train", "test", "val")]
-    found = tbhdup.leaks(roots, priority=["test", "val", "train"], labels=True, store=tmp_path / "store")
+    found = tbhdup.leaks(roots, priority=["test", "val", "train"], labels="folder", store=tmp_path / "store")
     shown = {frozenset(Path(os.fsdecode(m.path)).name for _, m in leak.files): leak for leak in found.leaks}
     assert set(shown) == {
         frozenset({"city.jpg", "mirrored.jpg"}),

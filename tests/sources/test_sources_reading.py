@@ -13,7 +13,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tbhdup.sources import SIZE_LIMIT, Unusable, digest, read, walk
+from tbhdup.sources import SIZE_LIMIT, Unusable, digest, walk
+from tbhdup.sources import read_file as read
 from tbhdup.values import Reason
 
 
