@@ -89,7 +89,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.narrow(self.filter(self.widen(x)))
-        return y + x if self.residual else y
+        # In fp32 also under autocast: what is added up over the blocks must not be rounded at every one.
+        return y.float() + x if self.residual else y
 
 
 class Trunk(nn.Module):

@@ -158,7 +158,8 @@ def export(
     encoder.fold()
     with torch.no_grad():
         for part in conv_norms(encoder):
-            part.conv.weight.copy_(part.conv.weight.bfloat16())
+            for values in part.conv.parameters():
+                values.copy_(values.bfloat16())
     path = out / f"{config.name}.safetensors"
     temporary = path.with_suffix(".part")
     save_file({name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}, temporary)
