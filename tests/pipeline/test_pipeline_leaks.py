@@ -17,6 +17,7 @@ import tbhdup
 from tbhdup.errors import UsageError
 from tbhdup.pipeline.leaks import across, by_priority, name_sets
 from tbhdup.pipeline.scan import Findings
+from tbhdup.sources import Row
 from tbhdup.values import File, Group, Kind, Member, Report, Summary, Thresholds
 
 SETS = {"train": b"/data/train", "test": b"/data/test", "val": b"/data/val"}
@@ -233,3 +234,18 @@ def test_a_pair_marked_as_different_is_no_leak(sets: Path, tmp_path: Path) -> No
     assert len(found.leaks) == 2
     splits = {Path(os.fsdecode(path)).name: name for path, name in found.splits}
     assert (splits["city.jpg"], splits["mirrored.jpg"]) == ("train", "test")
+
+
+def test_a_file_goes_by_its_row_or_by_that_of_what_it_lies_in_however_that_is_spelt(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    folder = os.fsencode(tmp_path)
+    rows = {folder + b"/a": Row("train", "cat"), folder + b"/a/x.jpg": Row("test"), folder + b"/link/y.jpg": Row("val")}
+    paths = (folder + b"/a/b.tar/z.jpg", folder + b"/a/x.jpg", folder + b"/real/y.jpg")
+    content: Content = (0, paths)
+    sets = dict.fromkeys(SETS, folder + b"/m.csv")
+    (leak,) = (found := across(findings([content], [group(content)], []), sets, list(SETS), "column", rows)).leaks
+    assert [side for side, _ in leak.files] == ["train", "test", "val"]
+    assert found.labels == ()  # one label, and files without
+    assert found.splits == tuple((path, "train") for path in sorted(paths))
+    assert found.moved == 2
