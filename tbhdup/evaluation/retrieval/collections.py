@@ -25,6 +25,7 @@ Bits = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
 SIDE = 32  # of CIFAR-10's pictures
+BATCHES = ("data_batch", "test_batch", "batches.meta")  # its files
 QUERIES = 5000  # at most so many are taken where a collection names no test set, and at most a sixth of it
 SEED = 0  # of the order of the database, and of the choice of queries; not a run's seed
 
@@ -93,10 +94,10 @@ def _find(path: Path) -> Collection:
     if path.is_dir():
         if list(path.glob("annotations/instances_*.json")):
             return _coco(path)
-        named = {file.name: file.read_bytes for file in path.rglob("*batch*") if file.is_file()}
+        named = {file.name: file.read_bytes for file in path.rglob("*batch*") if file.name.startswith(BATCHES)}
         return _cifar(named) if named else _folders(path)
     with tarfile.open(path) as archive:
-        members = {Path(m.name).name: m for m in archive.getmembers() if m.isfile() and "batch" in m.name}
+        members = {Path(m.name).name: m for m in archive.getmembers() if Path(m.name).name.startswith(BATCHES)}
         return _cifar({name: lambda m=member: _contents(archive.extractfile(m)) for name, member in members.items()})
 
 

@@ -34,7 +34,7 @@ def _sheet(width: float, height: float) -> Figure:
 
 
 def precision_recall(path: Path, cells: Sequence[Cell]) -> None:
-    """Precision against recall as the Hamming radius grows, the first seed of each method; one panel a number of bits."""
+    """Precision against recall as the Hamming radius grows: the first seed of each method, a panel a number of bits."""
     sizes = sorted({cell.bits for cell in cells})
     first = {(cell.method, cell.bits): cell for cell in reversed(cells)}
     methods = [name for name in METHODS if any(name == method for method, _ in first)]

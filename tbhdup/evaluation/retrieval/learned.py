@@ -1,4 +1,4 @@
-"""The methods that descend a gradient, on given features x; where a paper trains a network on pictures, its loss is kept.
+"""The methods that descend a gradient, on given features x. Where a paper trains on pictures, its loss is kept.
 
 A loss sees batches of rows; h are soft codes, b = sign(h) in {-1, 1} with a straight-through gradient, m the bits.
 Nothing here reads a label.
@@ -78,7 +78,7 @@ def sgh(training: Training, bits: int, seed: int) -> Encode:
 
 
 def greedy_hash(training: Training, bits: int, seed: int) -> Encode:
-    """GreedyHash, unsupervised (Su, Zhang, Han & Tian, NeurIPS 2018): one layer h = W x, b = sign(h), gradient unchanged.
+    """GreedyHash, unsupervised (Su, Zhang, Han & Tian, NeurIPS 2018): h = W x, b = sign(h), the gradient unchanged.
 
     Mean over pairs of (cos(x_i, x_j) - b_i^T b_j / m)^2, plus 0.1 | |h| - 1 |^3.
     """

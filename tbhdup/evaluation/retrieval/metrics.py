@@ -100,7 +100,7 @@ def precision_at(ranking: Ranking, k: int) -> Floats:
 
 
 def average_precision(ranking: Ranking, k: int) -> tuple[Floats, Floats]:
-    """Each query's expected AP@k over all orders within the ties: by the hits found, and by min(k, relevant); (q,) each.
+    """Each query's expected AP@k over all orders within the ties, by the hits found and by min(k, relevant): (q,) each.
 
     Within a tie of n items, r of them relevant, behind N items and H hits, position j has a hit with r / n, and given
     that H + 1 + (j - N - 1)(r - 1)/(n - 1) hits up to it (McSherry & Najork, ECIR 2008). The tie that k cuts has a
