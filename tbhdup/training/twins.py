@@ -61,7 +61,7 @@ class Settings:
     dropout: float = 0.0  # share of a row's values that a made-up view lacks
 
 
-# TBH and the slides' reading take the power of the graph from its self weight (a third at 256 pictures), not from labels.
+# TBH and the slides' reading: the power of the graph comes from its self weight (a third at 256 rows), not from labels.
 # TBH is the released form: bits cut at one half, the reconstruction summed, so that the critics weigh little.
 TBH = Settings(steps=2000, graph_power=8.0, stochastic=0.0, critics=1 / 256)
 TBH_VAE_PAPER = Settings(steps=1000, graph_power=8.0, total_correlation=6.0)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
 KINDS = sorted(drawing.KINDS)
 
 

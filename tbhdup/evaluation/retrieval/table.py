@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tbhdup.errors import MissingExtra, UsageError
 from tbhdup.evaluation.retrieval import learned, shallow
-from tbhdup.evaluation.retrieval.collections import Collection
+from tbhdup.evaluation.retrieval.collections import Collection, Pictures
 from tbhdup.evaluation.retrieval.data import Bits, Fit, Floats, Training
 from tbhdup.evaluation.retrieval.features import SIDE, Frame, extract, mutual_neighbours
 from tbhdup.evaluation.retrieval.metrics import Scores, rank, score
@@ -141,9 +141,9 @@ def prepare(
     name = f"{collection.digest}-{SIDE}"
     database, asked = len(collection.database), len(collection.queries)
 
-    def features(what: str, pictures: object, views: int = 0) -> NDArray[np.float16]:
+    def features(what: str, pictures: Pictures, views: int = 0) -> NDArray[np.float16]:
         path = folder / f"{name}-{what}.npy"
-        return extract(pictures, path, views, SIDE, VIEW_SEED, device, what, on_progress)  # type: ignore[arg-type]
+        return extract(pictures, path, views, SIDE, VIEW_SEED, device, what, on_progress)
 
     raw = features(f"database-{database}", collection.database)
     asked_raw = features(f"queries-{asked}", collection.queries)
