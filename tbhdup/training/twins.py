@@ -206,14 +206,14 @@ class Run:
         return loss
 
     def _two(self, rows: Tensor, noise: torch.Generator) -> list[Tensor]:
-        """Two views of each row: cached ones, or the row and a neighbour, both with values left out."""
+        """Two looks at each row, with values left out: itself, or one of its cached views, and a neighbour."""
         drop = self.settings.dropout
+        first = self.x[rows]
         if self.views is not None:
-            which = torch.rand(len(self.views), len(rows), generator=noise).argsort(dim=0)[:2]
-            found = [torch.from_numpy(self.views[w.numpy(), rows.numpy()].astype(np.float32)) for w in which]
-        else:
-            found = [self.x[rows], self.x[self._partners(rows, noise)]]
-        return [x * (torch.rand(x.shape, generator=noise) >= drop) / (1 - drop) for x in found]
+            which = torch.randint(len(self.views), (len(rows),), generator=noise)
+            first = torch.from_numpy(self.views[which.numpy(), rows.numpy()].astype(np.float32))
+        looks = [first, self.x[self._partners(rows, noise)]]
+        return [x * (torch.rand(x.shape, generator=noise) >= drop) / (1 - drop) for x in looks]
 
     def _partners(self, rows: Tensor, noise: torch.Generator) -> Tensor:
         """A neighbour of each row, itself where it has none."""
