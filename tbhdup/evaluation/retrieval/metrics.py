@@ -167,4 +167,4 @@ def _log_factorial(size: int) -> Floats:
 def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Floats:
     """Quotient, 0 where the divisor is 0."""
     whole, part = np.broadcast_arrays(np.asarray(below, np.float64), np.asarray(above, np.float64))
-    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0))
