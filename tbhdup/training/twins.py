@@ -5,7 +5,7 @@
 
 tbh            Shen et al., CVPR 2020: sigmoid latents, a critic on b and one on z', reconstruction of x
 tbh-vae-paper  the slides' reading: z is a VAE trained by GECO, b a beta-TCVAE (Chen et al. 2018); no critics
-tbh-vae        ours: b and z as in `bottlenecks`, and a contrast that draws a row, or a view of it, and a neighbour together
+tbh-vae        ours: b and z as in `bottlenecks`; a contrast draws a row, or a view of it, and a neighbour together
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Settings:
     dropout: float = 0.0  # share of a row's values that a made-up view lacks
 
 
-# TBH and the slides' reading: the power of the graph comes from its self weight (0.4 for 64 fair bits), not from labels.
+# The power of the graph is chosen by its self weight (0.4 for 256 rows of 64 fair bits), not by labels.
 # TBH is the released form: bits cut at one half, the reconstruction summed, so that the critics weigh little.
 TBH = Settings(steps=2000, graph_power=8.0, stochastic=0.0, critics=1 / 256)
 TBH_VAE_PAPER = Settings(steps=1000, graph_power=8.0, total_correlation=6.0)
