@@ -161,7 +161,7 @@ class Frame:
     def of(cls, features: Half) -> Frame:
         whole = features.astype(np.float32)
         mean, axes, variances = principal_components(whole, min(PRINCIPAL, len(whole) - 1, whole.shape[1]))
-        share = float(variances.sum() / whole.var(axis=0).sum())
+        share = float(variances.sum() / whole.var(axis=0, ddof=1).sum())
         return cls(mean, np.asarray(axes / np.sqrt(variances.mean()), np.float32), share)
 
     def __call__(self, features: Half) -> Floats:

@@ -27,7 +27,7 @@ K = 1000  # of mAP@K
 VIEWED = 20_000  # pictures of which views are made
 VIEWS = 2  # of each
 VIEW_SEED = 0
-QUICK = (5000, 500, 0.2)  # pictures of the database, queries, share of the steps
+QUICK = (5000, 500, 0.05)  # pictures of the database, queries, share of the steps
 MOST_BITS = 64
 
 
