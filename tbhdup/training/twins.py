@@ -276,7 +276,8 @@ class Run:
             functional.softplus(-critic(own)).mean()
             for critic, own in zip(self.sigmoid.critics, made, strict=True)
         ]).sum()  # fmt: skip
-        return (decoded - x).square().sum(dim=1).mean() / 2 + self.settings.critics * fooled
+        total: Tensor = (decoded - x).square().sum(dim=1).mean() / 2 + self.settings.critics * fooled
+        return total
 
 
 def fit(

@@ -10,11 +10,13 @@ import pickle
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import xxhash
+from numpy._core import multiarray
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -98,10 +100,11 @@ def _find(path: Path) -> Collection:
         return _cifar(named) if named else _folders(path)
     with tarfile.open(path) as archive:
         members = {Path(m.name).name: m for m in archive.getmembers() if Path(m.name).name.startswith(BATCHES)}
-        return _cifar({name: lambda m=member: _contents(archive.extractfile(m)) for name, member in members.items()})
+        return _cifar({name: partial(_member, archive, member) for name, member in members.items()})
 
 
-def _contents(file: IO[bytes] | None) -> bytes:
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
     assert file is not None  # only regular files are asked for
     return file.read()
 
@@ -127,8 +130,12 @@ def _arrays(layout: str, classes: Sequence[str], parts: Sequence[tuple[Pixels, N
         hashed.update(np.ascontiguousarray(pixels).data)
         hashed.update(np.asarray(numbers, np.int64).tobytes())
         labels = np.eye(len(classes), dtype=bool)[np.asarray(numbers, np.int64)]
-        made.append(Pictures(lambda number, pixels=pixels: Image.fromarray(pixels[number]), labels))
+        made.append(Pictures(partial(_of_array, pixels), labels))
     return _collection(layout, hashed.hexdigest(), classes, made)
+
+
+def _of_array(pixels: Pixels, number: int) -> Image.Image:
+    return Image.fromarray(pixels[number])
 
 
 def _npz(path: Path) -> Collection:
@@ -182,9 +189,10 @@ class _ArraysOnly(pickle.Unpickler):
     """Plain values and arrays: a pickle that names anything else could run it."""
 
     def find_class(self, module: str, name: str) -> Any:
+        arrays = vars(multiarray)  # where both major versions of NumPy let their pickles point
         known = {
-            ("multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-            ("multiarray", "scalar"): np._core.multiarray.scalar,
+            ("multiarray", "_reconstruct"): arrays["_reconstruct"],
+            ("multiarray", "scalar"): arrays["scalar"],
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
             ("_codecs", "encode"): codecs.encode,
@@ -247,14 +255,16 @@ def _files(layout: str, classes: Sequence[str], parts: Sequence[tuple[list[bytes
         skipped += int((~usable).sum())
         kept = [file for file, good in zip(paths, usable, strict=True) if good]
         hashed.update(labels[usable].tobytes())
-        made.append(
-            Pictures(lambda number, kept=kept: sources.decode(sources.read(kept[number])).image, labels[usable])
-        )
+        made.append(Pictures(partial(_of_file, kept), labels[usable]))
     if len(made) == 1:
         order = np.random.default_rng(SEED).permutation(len(made[0]))
         asked = min(QUERIES, len(order) // 6)
         made = [made[0].take(np.sort(order[asked:])), made[0].take(np.sort(order[:asked]))]
     return _collection(layout, hashed.hexdigest(), classes, made, skipped)
+
+
+def _of_file(paths: Sequence[bytes], number: int) -> Image.Image:
+    return sources.decode(sources.read(paths[number])).image
 
 
 def _usable(path: bytes, hashed: xxhash.xxh3_64) -> bool:

@@ -146,7 +146,7 @@ def recolour(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
         matrix = np.tile(LUMA, (3, 1))
     values = pixels.astype(np.float32) @ (bright * matrix.T).astype(np.float32)
     grey = float((values @ LUMA).mean())
-    return np.clip(np.rint(grey + contrast * (values - grey)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(grey + contrast * (values - grey)), 0, 255), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def mutual_neighbours(features: Floats) -> NDArray[np.int64]:
     """For each row of (n, d) those of its NEAREST by cosine that have it among theirs; -1 fills up. (n, NEAREST)"""
     unit = torch.nn.functional.normalize(torch.from_numpy(features), dim=1)
     count = min(NEAREST, len(unit) - 1)
-    near = torch.cat([(block @ unit.T).topk(count + 1, dim=1).indices for block in unit.split(1024)])
+    near = torch.cat([(block @ unit.T).topk(count + 1, dim=1).indices for block in unit.chunk(len(unit) // 1024 + 1)])
     rows = torch.arange(len(unit))[:, None]
     found = torch.where(near == rows, -1, near)
     back = (near[found.clamp(min=0)] == rows[:, :, None]).any(dim=2)

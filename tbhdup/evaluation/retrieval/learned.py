@@ -71,7 +71,8 @@ def sgh(training: Training, bits: int, seed: int) -> Encode:
         theta = prior.weight[:, 0].expand_as(logits)
         bce = functional.binary_cross_entropy_with_logits
         surprise = bce(theta, b, reduction="none") - bce(logits, b, reduction="none")
-        return (error + surprise.sum(dim=1)).mean() / x.shape[1]
+        length: Tensor = (error + surprise.sum(dim=1)).mean() / x.shape[1]
+        return length
 
     _learn(training, [encoder, decoder, prior, log_variance], loss, seed)
     return _positive(encoder)
@@ -89,7 +90,8 @@ def greedy_hash(training: Training, bits: int, seed: int) -> Encode:
     def loss(rows: Tensor, done: float, noise: torch.Generator) -> Tensor:
         h = network(x[rows])
         b, unit = _signs(h), functional.normalize(x[rows], dim=1)
-        return (unit @ unit.T - b @ b.T / bits).square().mean() + 0.1 * (h.abs() - 1).abs().pow(3).mean()
+        error: Tensor = (unit @ unit.T - b @ b.T / bits).square().mean() + 0.1 * (h.abs() - 1).abs().pow(3).mean()
+        return error
 
     _learn(training, [network], loss, seed)
     return _positive(network)
@@ -103,7 +105,7 @@ def pseudo_label(training: Training, bits: int, seed: int, clusters: int = 64) -
     torch.manual_seed(seed)
     x = torch.from_numpy(training.features)
     centres = torch.from_numpy(k_means(training.features, clusters, seed)).float()
-    labels = torch.cat([torch.cdist(block, centres).argmin(dim=1) for block in x.split(4096)])
+    labels = torch.cat([torch.cdist(block, centres).argmin(dim=1) for block in x.chunk(len(x) // 4096 + 1)])
     network, classifier = _mlp(x.shape[1], bits), nn.Linear(bits, len(centres))
 
     def loss(rows: Tensor, done: float, noise: torch.Generator) -> Tensor:
@@ -134,7 +136,8 @@ def dvb(training: Training, bits: int, seed: int) -> Encode:
         error = (decoder(torch.cat([z, b], dim=1)) - x[rows]).square().mean()
         kl = kl_latent(mean - prior(b), log_variance) * latent / size  # with the prior's variance at one
         apart = (h.T @ h / len(h) - torch.eye(bits)).square().mean()
-        return error + kl + 0.1 * (b.detach() - h).square().mean() + apart
+        total: Tensor = error + kl + 0.1 * (b.detach() - h).square().mean() + apart
+        return total
 
     _learn(training, [code, posterior, prior, decoder], loss, seed)
     return _positive(code)
@@ -194,7 +197,8 @@ def cibhash(training: Training, bits: int, seed: int) -> Encode:
         contrast = losses.info_nce(b @ b.T / bits, (both[:, None] == both) & ~own, own, 0.3)
         one, two = h.chunk(2)
         apart = (torch.sigmoid(one) - torch.sigmoid(two)) * (one - two)  # KL both ways, together
-        return contrast + 0.001 * 0.5 * apart.sum(dim=1).mean()
+        total: Tensor = contrast + 0.001 * 0.5 * apart.sum(dim=1).mean()
+        return total
 
     _learn(training, [network], loss, seed, views.shape[1])
     return _positive(network)

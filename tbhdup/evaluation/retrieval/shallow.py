@@ -129,7 +129,7 @@ def k_means(points: Floats, count: int, seed: int) -> Doubles:
 
 
 def _squared_distances(x: Floats | Doubles, centres: Doubles) -> Doubles:
-    return np.square(x).sum(axis=1)[:, None] - 2 * x @ centres.T + np.square(centres).sum(axis=1)
+    return np.asarray(np.square(x).sum(axis=1)[:, None] - 2 * x @ centres.T + np.square(centres).sum(axis=1))
 
 
 def spherical(training: Training, bits: int, seed: int, rounds: int = 50) -> Encode:
@@ -197,7 +197,7 @@ def _digits(numbers: NDArray[np.int64], width: int) -> Bits:
     return (numbers[:, None] >> np.arange(width) & 1).astype(bool)
 
 
-def _affine_centres(points: Floats, width: int, seed: int, rounds: int, weight: float = 10.0) -> Doubles:
+def _affine_centres(points: Floats | Doubles, width: int, seed: int, rounds: int, weight: float = 10.0) -> Doubles:
     """2^width centres whose numbers' Hamming distances follow their own: (2^width, d)."""
     numbers = np.arange(1 << width)
     corner = _digits(numbers, width) * 2.0 - 1

@@ -211,8 +211,8 @@ def _read_cell(path: Path, conditions: Conditions) -> Cell | None:
     if data.pop("conditions") != asdict(conditions):
         raise UsageError(f"{path} was computed under other conditions: name another --out")
     scores = data.pop("scores")
-    lists = {name: tuple(scores.pop(name)) for name in ("recall", "precision")}
-    return Cell(**data, scores=Scores(**scores, **lists))
+    scores.update({name: tuple(scores[name]) for name in ("recall", "precision")})
+    return Cell(**data, scores=Scores(**scores))
 
 
 def _write_cell(path: Path, cell: Cell, conditions: Conditions) -> None:
