@@ -1,7 +1,9 @@
-"""tbhdup evaluate copies."""
+"""tbhdup evaluate copies, and tbhdup evaluate retrieval."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,8 @@ from tbhdup.values import CODE_BITS
 if TYPE_CHECKING:
     from tbhdup.evaluation.copies import Copies
     from tbhdup.evaluation.groups import EndToEnd
+    from tbhdup.evaluation.retrieval.collections import Collection
+    from tbhdup.evaluation.retrieval.table import Cell, Features
 
 app = typer.Typer(help="Measure the weights and the scan on files of known origin.", no_args_is_help=True)
 
@@ -58,6 +62,96 @@ def copies(
         files.write_table(out / "copies.csv", found, ends)
         files.write_figures(out / "copies.json", found, ends)
         plot.draw(out / "copies.png", found, ends)
+
+
+class Objective(StrEnum):
+    """What the methods learn from."""
+
+    FEATURES = "features"
+    RETRIEVAL = "retrieval"
+
+
+@app.command()
+def retrieval(
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="CIFAR-10 as published, .npz, a folder a class, or COCO's layout (see README)."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the results; what is done there is not done again.")],
+    bits: Annotated[str, typer.Option("--bits", help="Numbers of bits, at most 64, with commas.")] = "16,32,64",
+    methods: Annotated[str, typer.Option("--methods", help="all, or names with commas.")] = "all",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")] = 3,
+    objective: Annotated[
+        Objective,
+        typer.Option("--objective", help="retrieval: also the methods that learn from augmented views, no labels."),
+    ] = Objective.FEATURES,
+    quick: Annotated[bool, typer.Option("--quick", help="A part of the pictures, and few steps.")] = False,
+    device: o.DeviceOption = o.Device.AUTO,
+    quiet: o.QuietOption = False,
+) -> None:
+    """Retrieval by class: TBH-VAE against TBH and other hashes on the same features (extra `retrieval`).
+
+    Writes results.csv, precision_recall.png and retrieval_examples.png, and prints the table beside the published one.
+    """
+    from tbhdup.evaluation import plot
+    from tbhdup.evaluation.retrieval import collections, table
+
+    chosen, sizes = table.choose(methods, objective.value), table.parse_bits(bits)
+    plot.find_library()  # before the long work
+    table.find_library()
+    out.mkdir(parents=True, exist_ok=True)
+    collection = collections.load(data)
+    story = Console(stderr=True, highlight=False, quiet=quiet)
+    if collection.skipped:
+        story.print(f"[yellow]skipped[/] {collection.skipped} files that are no pictures")
+    with render.progress(quiet) as on_progress:
+        collection, features = table.prepare(collection, objective.value, quick, out, device.value, on_progress)
+    done: list[Cell] = []
+    for cell, known in table.cells(collection, features, chosen, sizes, seeds, out):
+        done.append(cell)
+        if not known:
+            story.print(f"{cell.method}  {cell.bits} bits  seed {cell.seed}  mAP {cell.scores.map_hits:.4f}")
+            table.write_results(out / "results.csv", done, features.conditions)
+    _finish(collection, features, done, out)
+
+
+def _finish(collection: Collection, features: Features, done: Sequence[Cell], out: Path) -> None:
+    from tbhdup.evaluation.retrieval import drawing, table
+
+    table.write_results(out / "results.csv", done, features.conditions)
+    drawing.precision_recall(out / "precision_recall.png", done)
+    codes = table.kept_codes(done, out)
+    if codes:
+        drawing.retrieval_examples(out / "retrieval_examples.png", collection, codes)
+    c = features.conditions
+    console = Console(highlight=False)
+    console.print(
+        f"{c.layout}: {c.queries} queries against {c.database}, trunk at {c.side} px, {100 * c.variance:.0f} % of the "
+        f"features' variance{'' if c.effort == 1 else ', quick run: no figures to quote'}"
+    )
+    console.print(_retrieval_table(done))
+
+
+def _retrieval_table(done: Sequence[Cell]) -> Table:
+    """Ours and the published figures: a row a method, mAP@1000 by hits with the seeds' deviation."""
+    from tbhdup.evaluation.retrieval.published import BITS, PUBLISHED, QUOTED
+    from tbhdup.evaluation.retrieval.table import METHODS, means
+
+    found = means(done)
+    sizes = sorted({bits for _, bits in found})
+    table = _table("mAP@1000", *(f"{bits}" for bits in sizes), *(f"slides\n{bits}" for bits in BITS), gap=1)
+    ran = [(name, METHODS[name].title) for name in METHODS if any(name == method for method, _ in found)]
+    for name, title in [*ran, *((None, title) for title in QUOTED)]:
+        own = [found.get((name, bits)) if name else None for bits in sizes]
+        slides = PUBLISHED.get(title)
+        table.add_row(
+            title if name else f"{title} (quoted)",
+            *("" if mean is None else f"{mean.value:.3f} ± {mean.spread:.3f}" for mean in own),
+            *(("",) * len(BITS) if slides is None else (f"{value:.3f}" for value in slides)),
+        )
+    table.caption = "mean and deviation over the seeds; the slides' features are others, so only orders compare"
+    table.caption_justify = "left"
+    return table
 
 
 def _draw(found: Copies, ends: EndToEnd | None) -> None:

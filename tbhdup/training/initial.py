@@ -46,15 +46,19 @@ def _their_names(encoder: Encoder) -> Iterator[tuple[str, str]]:
     yield "_conv_head", "_bn1"
 
 
+def principal_components(features: Floats, size: int) -> tuple[Floats, Floats, Floats]:
+    """PCA. features: (n, d) -> mean (d,), axes (size, d) of unit length, variances (size,), the greatest first."""
+    mean = features.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
+    top = np.argsort(values)[::-1][:size]
+    return mean, vectors[:, top].T, values[top]
+
+
 def principal_axes(features: Floats, size: int) -> tuple[Floats, Floats]:
     """PCA whitening. features: (n, d) -> weight (size, d), bias (size,): `weight @ f + bias` has unit variance."""
-    mean = features.mean(axis=0)
-    covariance = np.cov(features - mean, rowvar=False)
-    values, vectors = np.linalg.eigh(covariance)
+    mean, axes, variances = principal_components(features, size)
     # A floor on the variance keeps the noise of the last axes from being blown up.
-    top = np.argsort(values)[::-1][:size]
-    scale = 1.0 / np.sqrt(values[top] + 0.01 * values[top].mean())
-    weight = (vectors[:, top] * scale).T
+    weight = axes / np.sqrt(variances + 0.01 * variances.mean())[:, None]
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
 
 
