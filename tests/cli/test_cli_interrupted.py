@@ -57,8 +57,9 @@ def finish(photos: Path, store: Path) -> dict:
 
 def test_ctrl_c_says_so_and_keeps_the_work(photos: Path, tmp_path: Path) -> None:
     running = start(photos, tmp_path / "store")
-    time.sleep(4)
-    assert running.poll() is None
+    while not committed(tmp_path / "store").pictures:
+        assert running.poll() is None
+        time.sleep(0.2)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate()
     assert running.returncode == 130, errors.decode()
