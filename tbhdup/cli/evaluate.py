@@ -146,7 +146,7 @@ def _retrieval_table(done: Sequence[Cell]) -> Table:
         slides = PUBLISHED.get(title)
         table.add_row(
             title if name else f"{title} (quoted)",
-            *("" if mean is None else f"{mean.value:.3f} ± {mean.spread:.3f}" for mean in own),
+            *("" if mean is None else f"{mean.value:.3f} ±{mean.spread:.3f}".replace("±0", "±") for mean in own),
             *(("",) * len(BITS) if slides is None else (f"{value:.3f}" for value in slides)),
         )
     table.caption = "mean and deviation over the seeds; the slides' features are others, so only orders compare"

@@ -61,7 +61,7 @@ class Settings:
 
 # The power of the graph is chosen by its self weight (0.4 for 256 rows of 64 fair bits), not by labels.
 # TBH is the released form: bits cut at one half, the reconstruction summed, so that the critics weigh little.
-TBH = Settings(steps=2000, graph_power=8.0, stochastic=0.0, critics=1 / 256)
+TBH = Settings(steps=5000, graph_power=8.0, stochastic=0.0, critics=1 / 256)
 TBH_VAE_PAPER = Settings(steps=1000, graph_power=8.0, total_correlation=6.0)
 TBH_VAE = Settings(
     steps=1500, batch=128, graph_power=8.0, stochastic=0.6, vae=0.3, covariance=1.0, balance=1.0, quantise=0.1,

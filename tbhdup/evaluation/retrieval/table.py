@@ -54,7 +54,7 @@ METHODS: dict[str, Method] = {
     "distillhash": Method("DistillHash", learned.distill_hash),
     "pseudolabel": Method("PseudoLabel", learned.pseudo_label),
     "tbh": Method("TBH", learned.tbh),
-    "tbh-vae-paper": Method("TBH-VAE, as the slides", learned.tbh_vae_paper),
+    "tbh-vae-paper": Method("TBH-VAE (slides)", learned.tbh_vae_paper),
     "tbh-vae": Method("TBH-VAE", learned.tbh_vae),
     "cibhash": Method("CIBHash", learned.cibhash, views=True),
     "tbh-vae-views": Method("TBH-VAE, views", learned.tbh_vae_views, views=True),
