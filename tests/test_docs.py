@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 TOP = Path(__file__).resolve().parent.parent
 GALLERY = TOP / "tests" / "data" / "gallery"
@@ -38,6 +40,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, source in (("train", "taken"), ("test", "sent")):
         shutil.copytree(GALLERY / source, place / "data" / name)
     (place / "data" / "val").mkdir()
+    files = sorted(path.relative_to(place) for path in (place / "data").rglob("*.jpg"))
+    rows = {"path": [str(p) for p in files], "split": [p.parts[1] for p in files], "label": ["city"] * len(files)}
+    parquet.write_table(pyarrow.table(rows), place / "data.parquet")
     (place / "bin").mkdir()
     command = place / "bin" / "tbhdup"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tbhdup "$@"\n')
