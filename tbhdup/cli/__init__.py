@@ -67,7 +67,7 @@ def _options(
     ] = False,
 ) -> None:
     """Find duplicate and near-duplicate images, and see why they are."""
-    commands: Mapping[str, Any] = context.command.commands  # type: ignore[attr-defined]
+    commands: Mapping[str, Any] = context.command.commands  # type: ignore[attr-defined]  # the app is a group
     context.default_map = settings.load(Path.cwd(), settings.known(config.config), commands)
 
 

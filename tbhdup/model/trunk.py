@@ -117,7 +117,7 @@ class Trunk(nn.Module):
 
     def rest(self, x: Tensor) -> Tensor:
         """The other stages, of what `first` gives."""
-        return self.stages[1:](x)  # type: ignore[no-any-return]
+        return self.stages[1:](x)  # type: ignore[no-any-return]  # modules are untyped calls
 
     def forward(self, x: Tensor) -> Tensor:
         return self.rest(self.first(x))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+
+from tbhdup.training.schedule import cosine
 
 Loss = Callable[[Tensor, float, torch.Generator], Tensor]
 """(rows of the batch, share of the run that is done 0..1, source of all noise) -> what is to be made smaller."""
@@ -31,7 +32,7 @@ def descend(
         done = step / steps
         warm = min(1.0, (step + 1) / (0.03 * steps + 1))
         for group in optimiser.param_groups:
-            group["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+            group["lr"] = rate * warm * cosine(done)
         value = loss(chosen, done, generator)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped

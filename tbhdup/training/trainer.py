@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from torch.utils.data import DataLoader
 from tbhdup.errors import UsageError
 from tbhdup.model.network import Encoder, Heads
 from tbhdup.model.trunk import conv_norms
-from tbhdup.training import losses
+from tbhdup.training import losses, schedule
 from tbhdup.training.bottlenecks import (
     BitMoments,
     Bottlenecks,
@@ -143,29 +142,12 @@ class Trainer:
         loader = DataLoader(self.steps, batch_size=None, sampler=left, num_workers=self.workers)
         return iter(loader)
 
-    @property
-    def _plan(self) -> int:
-        return self.config.plan or self.config.steps
-
-    def _cooled(self) -> float:
-        """Share of the cool-down that is done, 0..1."""
-        start = self.config.steps - self.config.cool_down
-        return max(0.0, (self.step - start) / self.config.cool_down) if self.config.cool_down else 0.0
-
-    def _rate(self) -> float:
-        """Warm-up, then half a cosine down to a hundredth; where the run is cut short, a straight line down to it."""
-        if self.step < self.config.warm_up:
-            return (self.step + 1) / self.config.warm_up
-        cosine_step = min(self.step, self.config.steps - self.config.cool_down)
-        share = (cosine_step - self.config.warm_up) / max(1, self._plan - self.config.warm_up)
-        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
-        return max(0.01, cosine * (1 - self._cooled()))
-
     def _one_step(self, views: Tensor, photos: Tensor) -> dict[str, float]:
         # Seeded by the step, so that a resumed run draws the same noise.
         noise = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        rate = schedule.rate(self.config, self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * self._rate()
+            group["lr"] = group["peak"] * rate
         self.encoder.train()
         for part in conv_norms(self.encoder):
             part.norm.eval()  # the ImageNet statistics stay: batches of edited views are no sample of real pictures
@@ -201,7 +183,7 @@ class Trainer:
             "koleo": config.koleo * losses.koleo(cosine, blocked),
         }
         remembered = self.memory.codes
-        early = self.step < 0.05 * self._plan
+        early = self.step < 0.05 * schedule.planned(config)
         codes = [soft] if early else [soft, hard]
         for code in codes:
             agreement = code @ torch.cat([code, remembered]).T / config.bits
@@ -217,7 +199,8 @@ class Trainer:
             return {}
         thresholds = torch.rand(heads.logits.shape, generator=generator)
         noise = torch.randn(heads.latent.shape, generator=generator)
-        stochastic = self.step < STOCHASTIC_SHARE * self._plan and not self._cooled()
+        cooled = schedule.cooled(config, self.step)
+        stochastic = self.step < STOCHASTIC_SHARE * schedule.planned(config) and not cooled
         bits = sample_bits(heads.logits, thresholds if stochastic else None)
         self_loop = bool(torch.rand((), generator=generator) < 0.5)
         decoded, kl = reconstruct(self.bottlenecks, heads, bits, noise, self_loop)
@@ -226,7 +209,7 @@ class Trainer:
         if self.step >= config.warm_up:
             self.geco.update()
         covariance, balance = self.moments.losses(heads.logits)
-        late = max(0.0, 3 * self.step / self._plan - 2, self._cooled())
+        late = max(0.0, 3 * self.step / schedule.planned(config) - 2, cooled)
         weight = config.vae * min(1.0, self.step / max(1, config.warm_up))
         return {
             "constraint": weight * constraint,

@@ -270,7 +270,7 @@ class Run:
             for critic, real, own in zip(self.sigmoid.critics, fair, made, strict=True)
         ]).sum()  # fmt: skip
         self.critic.zero_grad(set_to_none=True)
-        critic_loss.backward()  # type: ignore[no-untyped-call]
+        critic_loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.critic.step()
         fooled = torch.stack([
             functional.softplus(-critic(own)).mean()

@@ -60,9 +60,10 @@ def by_features(a: View, b: View) -> list[Proposal]:
     of them have none, finer ones would find none either.
     """
     coarse = _agreed(a.coarse, b.coarse)
-    enough = min(len(a.coarse), len(b.coarse)) >= ENOUGH
-    if coarse[0].inliers >= PLENTY if coarse else enough:
+    if coarse and coarse[0].inliers >= PLENTY:
         return coarse
+    if not coarse and min(len(a.coarse), len(b.coarse)) >= ENOUGH:
+        return []
     return _agreed(a.fine, b.fine)
 
 

@@ -14,19 +14,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-WIDTH, HEIGHT = 96, 64
-CORNERS = ((220, 30, 30), (30, 200, 40), (40, 60, 220), (230, 220, 40))  # as in tests/corpus.py
-
-
-def quarters() -> Image.Image:
-    """Four quarters under a light ripple: `corpus.quarters`."""
-    pixels = np.empty((HEIGHT, WIDTH, 3), np.float64)
-    for index, colour in enumerate(CORNERS):
-        rows = slice(HEIGHT // 2) if index < 2 else slice(HEIGHT // 2, None)
-        columns = slice(WIDTH // 2) if index % 2 == 0 else slice(WIDTH // 2, None)
-        pixels[rows, columns] = colour
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return Image.fromarray((pixels + 8 * np.sin(x / 5 + y / 3)[..., None]).clip(0, 255).astype(np.uint8))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from corpus import quarters
 
 
 def main(out: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import evaluation_benchmark as benchmark
+import evaluation_command as command
 import pytest
 from PIL import Image
 
@@ -17,14 +16,7 @@ SHIPPED_RULES = 14
 
 
 def run(*arguments: object, folder: Path, check: int = 0, before: str = "") -> subprocess.CompletedProcess[str]:
-    code = f"import sys\n{before}\nfrom tbhdup.cli import main\nmain()"
-    environment = {**os.environ, "TBHDUP_STORE": str(folder / "store"), "NO_COLOR": "1", "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, env=environment, check=False, text=True,
-    )  # fmt: skip
-    assert done.returncode == check, done.stderr
-    return done
+    return command.run(*arguments, check=check, before=before, TBHDUP_STORE=folder / "store", COLUMNS=80)
 
 
 @pytest.fixture(scope="module")

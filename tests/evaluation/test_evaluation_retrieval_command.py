@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import drawing
+import evaluation_command as command
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,14 +17,7 @@ KINDS = sorted(drawing.KINDS)
 
 
 def run(*arguments: object, check: int = 0, before: str = "") -> subprocess.CompletedProcess[str]:
-    code = f"import sys\n{before}\nfrom tbhdup.cli import main\nmain()"
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, "evaluate", "retrieval", *map(str, arguments)],
-        capture_output=True, env=environment, check=False, text=True,
-    )  # fmt: skip
-    assert done.returncode == check, done.stderr
-    return done
+    return command.run("evaluate", "retrieval", *arguments, check=check, before=before, COLUMNS=100)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 from verify_views import view_of
 
-from tbhdup.verify import features, maps, propose
+from tbhdup.verify import features, maps, propose, view
 from tbhdup.verify.rules import best_box
 from tbhdup.verify.tiles import Frame, compare, refine
 
@@ -133,3 +133,20 @@ def test_few_tiles_leave_the_map_alone() -> None:
     blank = np.zeros((64, 64), np.float32)
     frame = Frame(blank, blank, np.ones((64, 64), np.uint8), np.eye(3))
     assert np.array_equal(refine(compare(frame, negative=False), frame, np.eye(3)), np.eye(3))
+
+
+def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    find = view._features
+    monkeypatch.setattr(view, "_features", lambda of, side: asked.append(side) or find(of, side))
+    city = drawing.picture("city", 1, (360, 270))
+    (sure,) = propose.by_features(view_of(city), view_of(city.crop((20, 20, 340, 250))))
+    assert sure.inliers >= propose.PLENTY
+    other = drawing.picture("city", 2, (360, 270))
+    assert propose.by_features(view_of(city), view_of(other)) == []
+    assert set(asked) == {view.COARSE}
+    blur = ImageFilter.GaussianBlur(12)
+    smooth = [view_of(drawing.picture("city", seed, (360, 270)).filter(blur)) for seed in (1, 2)]
+    assert min(len(one.coarse) for one in smooth) < propose.ENOUGH
+    propose.by_features(*smooth)
+    assert asked[-1] == view.FINE

@@ -62,7 +62,7 @@ def _styles(methods: Sequence[str]) -> dict[str, dict[str, object]]:
     """Ours bold, the others thin: ten colours by four kinds of line tell them apart."""
     from matplotlib import colormaps
 
-    colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
+    colours = colormaps["tab10"].colors  # type: ignore[attr-defined]  # a listed map has them
     styles: dict[str, dict[str, object]] = {}
     others = [name for name in methods if name not in OURS]
     for number, name in enumerate(others):

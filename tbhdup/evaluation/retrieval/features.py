@@ -88,7 +88,7 @@ class _Network:
         self.device = choose_device(device)
         self.dtype = choose_precision(self.device)
         torch.set_num_threads(1)  # several batches run beside each other
-        self.encoder = encoder.fold().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = encoder.fold().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> Half:
