@@ -25,7 +25,7 @@ Map = Callable[..., Iterator[Verdict]]
 CHUNK = 32  # pairs proven at a time
 FEW = 8  # if they come from fewer neighbourhoods
 WINDOW = 256  # pairs among which they are chosen
-VIEWS = 320  # views kept in memory, about 1.5 MB each with their features
+VIEWS = 320  # views kept in memory, about 1 MB each with their features
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
@@ -74,7 +74,12 @@ def view_of(picture: sources.Decoded, again: Callable[[], bytes]) -> verify.View
     def pixels() -> bytes:
         return sources.digest(sources.decode(again()).image.tobytes())
 
-    return verify.View(sources.fit(picture, verify.SIDE), (picture.width, picture.height), pixels)
+    return verify.View(
+        sources.luminance(picture, verify.SIDE),
+        sources.square(picture, verify.COLOURS),
+        (picture.width, picture.height),
+        pixels,
+    )
 
 
 @dataclass(slots=True)

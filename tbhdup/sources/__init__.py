@@ -10,7 +10,7 @@ from tbhdup.sources.extras import installed_since
 from tbhdup.sources.lists import Row, read_manifest, split_list
 from tbhdup.sources.metadata import taken
 from tbhdup.sources.names import EXTENSIONS, is_archive, is_manifest, may_be_picture
-from tbhdup.sources.pixels import detail, fit, square
+from tbhdup.sources.pixels import detail, fit, luminance, square
 from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read_file
 from tbhdup.sources.spool import Spool
 from tbhdup.sources.walking import Entry, Listing, walk
@@ -37,6 +37,7 @@ __all__ = [
     "is_archive",
     "is_manifest",
     "is_own",
+    "luminance",
     "may_be_picture",
     "members",
     "own",

@@ -80,7 +80,6 @@ def decode(data: bytes, least: int | None = None) -> Decoded:
     Of a camera's raw file, `image` is the preview in it, if that is large enough, and width and height are the raw's.
     Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED (also where the package that decodes it is missing), TOO_LARGE (over
     PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
-    PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
     """
     name = kind(data)
     if name is None:

@@ -23,9 +23,12 @@ def square(decoded: Decoded, side: int) -> NDArray[np.uint8]:
 
 def fit(decoded: Decoded, side: int) -> NDArray[np.uint8]:
     """The whole picture with its aspect, never enlarged: (h, w, 3) RGB, 0..255, max(h, w) <= side, min(h, w) >= 1."""
-    width, height = decoded.image.size
-    scale = min(1.0, side / max(width, height))
-    return _resize(decoded.image, max(1, round(width * scale)), max(1, round(height * scale)))
+    return _fit(decoded.image, side)
+
+
+def luminance(decoded: Decoded, side: int) -> NDArray[np.uint8]:
+    """The same in grey (Rec. 601): (h, w), 0..255."""
+    return _fit(decoded.image.convert("L"), side)
 
 
 def detail(pixels: NDArray[np.uint8]) -> int:
@@ -44,6 +47,11 @@ def detail(pixels: NDArray[np.uint8]) -> int:
     # area² x variance, in whole numbers: the same on every machine
     spread = area * np.einsum("ij,ij->i", blocks, blocks) - blocks.sum(axis=1) ** 2
     return int(np.count_nonzero(spread > (LEAST_DEVIATION * area) ** 2))
+
+
+def _fit(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    scale = min(1.0, side / max(image.size))
+    return _resize(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
 
 
 def _resize(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:

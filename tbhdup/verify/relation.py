@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tbhdup.values import Relation
 from tbhdup.verify import maps
-from tbhdup.verify.view import View, commonest
+from tbhdup.verify.view import COLOURS, View, commonest
 
 RELATIONS = (
     "identical pixels",
@@ -46,6 +46,7 @@ BLURRED = 0.8  # sigma, pixels of the view
 BUSY = 0.3  # share of the surroundings' squares with texture that makes them a picture,
 PLAIN = 0.3  # unless one grey takes so much of them
 SAMPLES = 32  # of the colours, along each side
+AREAS = 8  # over which they are averaged, along each side: two sizes of a picture differ in its detail
 LETTERED = 0.1  # share that makes them more than a plain margin
 
 
@@ -167,13 +168,17 @@ def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
 
 
 def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N, 3) colours of both pictures at the same places of the part that both show."""
+    """(N, 3) mean colours of both pictures over the same AREAS x AREAS areas of a, as far as both show them."""
     y, x = (np.mgrid[0:SAMPLES, 0:SAMPLES] + 0.5) / SAMPLES
     points = np.column_stack([x.ravel(), y.ravel()])
     there = maps.apply(m, points)
     shown = ((there > 0) & (there < 1)).all(axis=1)
+    areas = (points[shown] * AREAS).astype(np.intp) @ (1, AREAS)
+    count = np.bincount(areas)
     found = []
     for view, places in ((a, points[shown]), (b, there[shown])):
-        column, row = (places * view.shape).astype(np.intp).T
-        found.append(view.soft[row, column].astype(np.float64))
+        column, row = (places * COLOURS - 0.5).astype(np.float32).T[:, :, None]
+        colours = cv2.remap(view.colours, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        sums = np.column_stack([np.bincount(areas, channel) for channel in colours.reshape(-1, 3).T])
+        found.append(sums[count > 0] / count[count > 0, None])
     return found[0], found[1]

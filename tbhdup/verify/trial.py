@@ -17,6 +17,7 @@ LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less
 FLAT = 0.5  # share of the commonest grey that makes a picture a page
 ROUNDS = 3  # of the tile test, while the map is refined
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
+STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 
 
@@ -69,9 +70,11 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
         if best is None or trial.merit > best.merit:
             best = trial
         plain = trial.finding.accepted and not trial.finding.overlaid
-        if plain or trial.finding.share < HOPE or proposal.inliers == 0:
+        if plain or trial.finding.share < HOPE:
             break
-        m = refine(trial.tiles, frame, m)
+        before, m = m, refine(trial.tiles, frame, m)
+        if proposal.inliers == 0 and maps.distance(before, m) < STILL:
+            break
     return best
 
 

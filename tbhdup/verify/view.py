@@ -19,6 +19,9 @@ COARSE, FINE = 128, 192
 """Long sides at which features are found, pixels. They are most of the cost: coarse ones cost a third of fine ones, and
 decide most pairs; smooth pictures have next to none of them."""
 
+COLOURS = 64
+"""Side of the square in which colours are kept, pixels: so small that noise and edges do not move them."""
+
 THUMB = 64
 """Side of the squares that the aligned test compares, pixels."""
 
@@ -47,14 +50,18 @@ T = TypeVar("T")
 class View:
     """One picture, small, with what is derived from it. May be shared by threads.
 
-    image   (h, w, 3) uint8, RGB, long side <= SIDE
-    size    (width, height) of the whole picture, pixels
-    pixels  gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
-            the pixels are not confirmed to be equal.
+    image    (h, w) uint8 luminance, long side <= SIDE
+    colours  (COLOURS, COLOURS, 3) uint8, RGB: the whole picture squeezed to a square
+    size     (width, height) of the whole picture, pixels
+    pixels   gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
+             the pixels are not confirmed to be equal.
     """
 
-    def __init__(self, image: NDArray[np.uint8], size: tuple[int, int], pixels: Callable[[], bytes]) -> None:
+    def __init__(
+        self, image: NDArray[np.uint8], colours: NDArray[np.uint8], size: tuple[int, int], pixels: Callable[[], bytes]
+    ) -> None:
         self.image = image
+        self.colours = colours
         self.size = size
         self.pixels = pixels
         self._lock = threading.RLock()
@@ -73,18 +80,13 @@ class View:
 
     @property
     def grey(self) -> Floats:
-        """(h, w) float32 luminance, 0..255."""
+        """The image as float32, 0..255."""
         return self._once(_grey)
 
     @property
     def thumb(self) -> Floats:
         """(THUMB, THUMB) float32 luminance with mean 0 and norm 1; all 0 for a picture of one grey."""
         return self._once(_thumb)
-
-    @property
-    def soft(self) -> NDArray[np.uint8]:
-        """The image, each pixel the mean of the 5 x 5 around it: colours that noise and rows of pixels do not move."""
-        return self._once(_soft)
 
     @property
     def textured(self) -> NDArray[np.bool_]:
@@ -118,11 +120,7 @@ class View:
 
 
 def _grey(view: View) -> Floats:
-    return np.asarray(cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY), np.float32)
-
-
-def _soft(view: View) -> NDArray[np.uint8]:
-    return np.asarray(cv2.blur(view.image, (5, 5)))
+    return view.image.astype(np.float32)
 
 
 def _thumb(view: View) -> Floats:

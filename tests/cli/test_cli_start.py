@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("start")
     (folder / "photos").mkdir()
     for number in range(2):
-        drawing.picture("landscape", 1, (96, 72)).save(folder / "photos" / f"{number}.png")
+        drawing.picture("landscape", 1, (96, 72)).save(folder / "photos" / f"{number}.png", compress_level=number)
     _, imported = start("scan", str(folder / "photos"), TBHDUP_STORE=str(folder / "store"))
     assert imported >= HEAVY  # so that the others say something
     return folder / "store"

@@ -104,9 +104,9 @@ def test_pixels_are_read_only_when_they_could_be_equal() -> None:
         raise AssertionError("asked for the pixels")
 
     a, b = view_of(drawing.picture("city", 1)), view_of(drawing.picture("fruit", 1))
-    assert not prove(View(a.image, a.size, never), View(b.image, b.size, never)).accepted
-    larger = View(a.image, (a.size[0] * 2, a.size[1] * 2), never)
-    assert prove(View(a.image, a.size, never), larger).accepted
+    assert not prove(View(a.image, a.colours, a.size, never), View(b.image, b.colours, b.size, never)).accepted
+    larger = View(a.image, a.colours, (a.size[0] * 2, a.size[1] * 2), never)
+    assert prove(View(a.image, a.colours, a.size, never), larger).accepted
 
 
 def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
@@ -114,11 +114,11 @@ def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
         raise OSError("the disk is gone")
 
     textured = view_of(drawing.picture("leaves", 2))
-    verdict = prove(textured, View(textured.image, textured.size, broken))
+    verdict = prove(textured, View(textured.image, textured.colours, textured.size, broken))
     assert verdict.accepted
     assert verdict.relation is not None
     assert verdict.relation.words == ("re-encoded",)
     blank = view_of(Image.new("RGB", (300, 200), (9, 9, 9)))
-    verdict = prove(blank, View(blank.image, blank.size, broken))
+    verdict = prove(blank, View(blank.image, blank.colours, blank.size, broken))
     assert not verdict.accepted
     assert "the disk is gone" in verdict.reason

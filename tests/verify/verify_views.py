@@ -10,7 +10,7 @@ import drawing
 import numpy as np
 from PIL import Image
 
-from tbhdup.verify import SIDE, View
+from tbhdup.verify import COLOURS, SIDE, View
 
 
 def view_of(image: Image.Image) -> View:
@@ -18,7 +18,12 @@ def view_of(image: Image.Image) -> View:
     image = image.convert("RGB")
     small = image.copy()
     small.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return View(np.asarray(small), image.size, lambda: hashlib.sha256(image.tobytes()).digest())
+    colours = image.resize((COLOURS, COLOURS), Image.Resampling.BILINEAR)
+
+    def pixels() -> bytes:
+        return hashlib.sha256(image.tobytes()).digest()
+
+    return View(np.asarray(small.convert("L")), np.asarray(colours), image.size, pixels)
 
 
 def saved(image: Image.Image, quality: int = 80) -> Image.Image:
