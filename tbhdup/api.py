@@ -19,7 +19,7 @@ from tbhdup.pipeline.leaks import Labels, Leaks
 from tbhdup.pipeline.marking import Marked
 from tbhdup.pipeline.scan import Options
 from tbhdup.pipeline.similar import Comparison, Hit
-from tbhdup.sources import Disk, Source, Spool
+from tbhdup import sources
 from tbhdup.store import Store, default_place
 from tbhdup.values import OnProgress, Report, quiet
 
@@ -58,7 +58,7 @@ def scan(
     with _opened(store, write=True) as opened, _source(pictures, listed, archives) as source:
         if not against:
             return scanning.scan(source, opened, options, on_progress)
-        if not isinstance(source, Disk):
+        if not isinstance(source, sources.Disk):
             raise UsageError("pictures in memory cannot be looked for in folders: scan them together")
         both = replace(source, roots=[*source.roots, *_absolute(against)])
         return saved.holding(scanning.scan(both, opened, options, on_progress), source.named())
@@ -137,13 +137,13 @@ def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None) -> Compar
 @contextmanager
 def _source(
     pictures: Iterable[AnyPath] | Iterable[Named], listed: Iterable[AnyPath], archives: bool
-) -> Iterator[Source]:
+) -> Iterator[sources.Source]:
     left: Iterator[AnyPath | Named] = iter(pictures)
     first = list(islice(left, 1))
     if not (first and isinstance(first[0], tuple)):
-        yield Disk(_absolute(chain(first, left)), _absolute(listed), archives)
+        yield sources.Disk(_absolute(chain(first, left)), _absolute(listed), archives)
         return
-    with Spool() as spool:
+    with sources.Spool() as spool:
         for picture in chain(first, left):
             if not isinstance(picture, tuple):
                 raise UsageError("paths and pictures in memory cannot be scanned together")

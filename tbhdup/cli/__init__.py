@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +27,7 @@ from tbhdup.cli import (
     undo,
 )
 from tbhdup.errors import Exit, TbhdupError
+from tbhdup.version import VERSION
 
 app = typer.Typer(
     name="tbhdup",
@@ -55,7 +55,7 @@ app.add_typer(model.app, name="model")
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"tbhdup {version('tbhdup')}")
+        typer.echo(f"tbhdup {VERSION}")
         raise typer.Exit
 
 

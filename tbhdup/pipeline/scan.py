@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from tbhdup.values import (
     Summary,
     quiet,
 )
+from tbhdup.version import VERSION
 
 if TYPE_CHECKING:
     from tbhdup.model.encoding import BatchEncoder
@@ -172,7 +172,7 @@ def _group(
     links = [_one_group(pair, by_digest, sizes, folders) for pair in _between(by_content, confirmed.matches, rank)]
     duplicates, duplicate_bytes = waste(found)
     report = Report(
-        version("tbhdup"),
+        VERSION,
         record.model_id,
         thresholds,
         tuple(found),

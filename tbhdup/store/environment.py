@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +19,7 @@ import lmdb
 from tbhdup.errors import StoreError, StoreTooNew
 from tbhdup.store.lock import WriterLock
 from tbhdup.store.records import Damaged
+from tbhdup.version import VERSION
 
 SCHEMA = 1
 MAP_SIZE = 16 << 20  # bytes, of a new store; doubled whenever it is full
@@ -196,7 +196,7 @@ class Environment:
         """Make the base. The schema comes last: a store that has one is whole."""
 
         def describe(txn: lmdb.Transaction[bytes], databases: Databases) -> None:
-            txn.put(b"creator", _version().encode(), db=databases["meta"])
+            txn.put(b"creator", VERSION.encode(), db=databases["meta"])
             txn.put(b"schema", b"%d" % SCHEMA, db=databases["meta"])
 
         self.update(BASE, describe)
@@ -265,13 +265,6 @@ def is_ours(name: str) -> bool:
 
 def _used(env: lmdb.Environment) -> int:
     return (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-
-
-def _version() -> str:
-    try:
-        return metadata.version("tbhdup")
-    except metadata.PackageNotFoundError:  # a source tree that is not installed
-        return "unknown"
 
 
 def _missing(place: Path) -> str:
