@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tbhdup import sources
 from tbhdup.errors import UsageError
 from tbhdup.pipeline import leaks as leaking
 from tbhdup.pipeline import marking, saved
@@ -19,7 +20,6 @@ from tbhdup.pipeline.leaks import Labels, Leaks
 from tbhdup.pipeline.marking import Marked
 from tbhdup.pipeline.scan import Options
 from tbhdup.pipeline.similar import Comparison, Hit
-from tbhdup import sources
 from tbhdup.store import Store, default_place
 from tbhdup.values import OnProgress, Report, quiet
 

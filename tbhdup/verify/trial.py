@@ -15,6 +15,7 @@ from tbhdup.verify.view import View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
 FLAT = 0.5  # share of the commonest grey that makes a picture a page
+SHADED = 0.4  # share that does beside a page: paper that was lit unevenly
 ROUNDS = 3  # of the tile test, while the map is refined
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
@@ -62,9 +63,9 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
         frame = make_frame(a, b, m) if max(parts) >= LEAST_WHOLE else None
         if frame is None:
             break
-        trial = _trial(a, frame, m, parts, proposal.negative)
+        trial = _trial(a, b, frame, m, parts, proposal.negative)
         if not trial.finding.accepted and (factor := _coarseness(a, b, frame, m)) > 1:
-            coarse = _trial(a, reduced(frame, factor), m, parts, proposal.negative)
+            coarse = _trial(a, b, reduced(frame, factor), m, parts, proposal.negative)
             if coarse.finding.accepted and not coarse.finding.overlaid:
                 return coarse
         if best is None or trial.merit > best.merit:
@@ -78,10 +79,11 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
     return best
 
 
-def _trial(a: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negative: bool) -> _Trial:
+def _trial(a: View, b: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negative: bool) -> _Trial:
     tiles = compare(frame, negative)
     level, taken = a.ground
-    return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), taken > FLAT, parts))
+    is_page = taken > (SHADED if b.ground[1] > FLAT else FLAT)
+    return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), is_page, parts))
 
 
 def _coarseness(a: View, b: View, frame: Frame, m: maps.Map) -> float:

@@ -122,3 +122,20 @@ def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
     verdict = prove(blank, View(blank.image, blank.colours, blank.size, broken))
     assert not verdict.accepted
     assert "the disk is gone" in verdict.reason
+
+
+@pytest.mark.parametrize(("margins", "accepted"), [((290, 290), True), ((300, 400), False)])
+def test_what_lies_beside_a_page_is_a_page_at_a_smaller_share_of_paper(
+    margins: tuple[int, int], accepted: bool
+) -> None:
+    """Two receipts of one shop, of which one is lit unevenly, must not pass as one receipt with something laid over."""
+    picture = drawing.picture("city", 5)
+    first, second = (Image.new("RGB", (picture.width, picture.height + margin), (250, 250, 250)) for margin in margins)
+    for sheet in (first, second):
+        sheet.paste(picture, (0, 0))
+    second.paste((200, 30, 30), (290, 36, 430, 180))
+    a, b = view_of(first), view_of(second)
+    assert 0.4 < a.ground[1] < 0.5
+    verdict = prove(a, b)
+    assert verdict.accepted is accepted
+    assert accepted or "page" in verdict.reason
