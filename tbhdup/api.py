@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-
+AnyStore = str | Path | Store
 
 Named = tuple[AnyPath, "bytes | NDArray[np.uint8]"]
 """A picture that is no file: its name, and the bytes of a file or the pixels, (height, width, 3), uint8, RGB."""
@@ -40,7 +40,7 @@ def scan(
     listed: Iterable[AnyPath] = (),
     against: Sequence[AnyPath] = (),
     archives: bool = False,
-    store: Path | Store | None = None,
+    store: AnyStore | None = None,
     options: Options | None = None,
     on_progress: OnProgress = quiet,
 ) -> Report:
@@ -67,7 +67,7 @@ def scan(
 def report(
     paths: Sequence[AnyPath] | None = None,
     *,
-    store: Path | Store | None = None,
+    store: AnyStore | None = None,
     options: Options | None = None,
     on_progress: OnProgress = quiet,
 ) -> Report:
@@ -79,7 +79,7 @@ def report(
 def similar(
     images: Sequence[AnyPath],
     *,
-    store: Path | Store | None = None,
+    store: AnyStore | None = None,
     options: Options | None = None,
     limit: int = 10,
 ) -> list[list[Hit]]:
@@ -94,7 +94,7 @@ def leaks(
     priority: Sequence[str] | None = None,
     labels: Labels | None = None,
     archives: bool = False,
-    store: Path | Store | None = None,
+    store: AnyStore | None = None,
     options: Options | None = None,
     on_progress: OnProgress = quiet,
 ) -> Leaks:
@@ -110,7 +110,7 @@ def leaks(
         return leaking.leaks(_absolute(sets), opened, options, on_progress, priority, labels, archives)
 
 
-def mark(a: AnyPath, b: AnyPath, *, revoke: bool = False, store: Path | Store | None = None) -> bool:
+def mark(a: AnyPath, b: AnyPath, *, revoke: bool = False, store: AnyStore | None = None) -> bool:
     """Remember that two files are no duplicates (their contents: by digest), or take it back; whether that is new.
 
     Raises TbhdupError for a file that cannot be read, UsageError for equal bytes, StoreError when it cannot be kept.
@@ -119,7 +119,7 @@ def mark(a: AnyPath, b: AnyPath, *, revoke: bool = False, store: Path | Store | 
     return marking.mark(first, second, _place(store), revoke)
 
 
-def marked(*, store: Path | Store | None = None) -> list[Marked]:
+def marked(*, store: AnyStore | None = None) -> list[Marked]:
     """The pairs that are marked as no duplicates, oldest first, with the files that the store knows of each."""
     place = _place(store)
     if not place.exists():  # marks outlive a store
@@ -155,14 +155,16 @@ def _absolute(paths: Iterable[Any]) -> list[bytes]:
     return [os.path.abspath(os.fsencode(path)) for path in paths]  # noqa: PTH100 - bytes, which pathlib does not take
 
 
-def _place(store: Path | Store | None) -> Path:
-    return store.place if isinstance(store, Store) else store or default_place()
+def _place(store: AnyStore | None) -> Path:
+    if isinstance(store, Store):
+        return store.place
+    return Path(store) if store else default_place()
 
 
 @contextmanager
-def _opened(store: Path | Store | None, *, write: bool) -> Iterator[Store]:
+def _opened(store: AnyStore | None, *, write: bool) -> Iterator[Store]:
     if isinstance(store, Store):
         yield store
         return
-    with Store.open(store or default_place(), write=write) as opened:
+    with Store.open(_place(store), write=write) as opened:
         yield opened

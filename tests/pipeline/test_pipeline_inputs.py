@@ -237,3 +237,10 @@ def test_skips_in_archives_are_remembered_and_those_of_the_moment_are_not(tmp_pa
     archive.unlink()
     archive.mkdir()  # a folder by that name
     assert look(store, archive) == (0, 0, 0, 0)
+
+
+def test_a_store_may_be_named_by_a_string(tmp_path: Path) -> None:
+    first = tbhdup.scan(PICTURES[:2], store=str(tmp_path / "store"))
+    again = tbhdup.scan(PICTURES[:2], store=tmp_path / "store")
+    assert (first.summary.encoded, again.summary.encoded) == (2, 0)
+    assert tbhdup.similar(PICTURES[:1], store=str(tmp_path / "store"))

@@ -21,6 +21,7 @@ OURS = {"tbh-vae-views": "#a50f15", "tbh-vae": "#d7301f", "tbh-vae-paper": "#fc8
 LINES = ("-", "--", ":", "-.")
 RIGHT, WRONG = "#1a9641", "#d7191c"
 ASKED = 5  # queries that are shown
+LEAST_RECALL = 0.001  # below, precision is that of a few chance pairs
 
 
 def _sheet(width: float, height: float) -> Figure:
@@ -45,7 +46,9 @@ def precision_recall(path: Path, cells: Sequence[Cell]) -> None:
         for name in methods:
             if (name, bits) in first:
                 scores = first[name, bits].scores
-                axes.plot(scores.recall, scores.precision, label=METHODS[name].title, **styles[name])
+                recall, precision = np.asarray(scores.recall), np.asarray(scores.precision)
+                seen = recall >= LEAST_RECALL
+                axes.plot(recall[seen], precision[seen], label=METHODS[name].title, **styles[name])
         axes.set_title(f"{bits} bits", fontsize=12)
         axes.set_xlabel("recall")
         axes.set_xlim(0, 1)
