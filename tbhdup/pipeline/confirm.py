@@ -52,6 +52,10 @@ class Views:
                 self._kept.popitem(last=False)
         return view
 
+    def bytes_of(self, digest: Digest) -> int:
+        """How long the picture's file is."""
+        return self._files[digest][0].size
+
     def _load(self, digest: Digest) -> verify.View | str:
         why = "no file of it is there"
         for file in self._files.get(digest, ()):
@@ -290,9 +294,12 @@ class _Proof:
         return verify.prove(*views)  # type: ignore[arg-type]  # strings were sent back above
 
     def _larger_first(self, pair: Pair) -> Pair:
-        """The likely original first: the relation tells how the smaller picture was made from the larger one."""
-        sizes = [self.pictures[_place(self.digests, digest)][["width", "height"]].tolist() for digest in pair]
-        first, second = (width * height for width, height in sizes)
+        """The likely original first: the relation tells how the picture of fewer pixels, then bytes, was made."""
+        rows = [self.pictures[_place(self.digests, digest)] for digest in pair]
+        first, second = (
+            (int(row["width"]) * int(row["height"]), self.views.bytes_of(digest))
+            for row, digest in zip(rows, pair, strict=True)
+        )
         return pair if first >= second else (pair[1], pair[0])
 
     def _match(self, pair: Pair, verdict: Verdict) -> Match:
