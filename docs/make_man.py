@@ -9,7 +9,6 @@ import inspect
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -17,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 from typer.main import get_command
 
 from tbhdup.cli import app, config, settings
+from tbhdup.version import VERSION
 
 STATUSES = {
     "0": "done",
@@ -33,7 +33,7 @@ def page() -> str:
     """The whole page, in the man macros."""
     root = get_command(app)
     lines = [
-        f'.TH TBHDUP 1 "" "tbhdup {version("tbhdup")}" "User commands"',
+        f'.TH TBHDUP 1 "" "tbhdup {VERSION}" "User commands"',
         ".SH NAME",
         rf"tbhdup \- {text(str(root.help)).rstrip('.').lower()}",
         ".SH SYNOPSIS",

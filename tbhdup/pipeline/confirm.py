@@ -25,7 +25,7 @@ Map = Callable[..., Iterator[Verdict]]
 CHUNK = 32  # pairs proven at a time
 FEW = 8  # if they come from fewer neighbourhoods
 WINDOW = 256  # pairs among which they are chosen
-VIEWS = 320  # views kept in memory, about 1 MB each with their features
+VIEWS = 320  # views kept in memory, about 0.7 MB each with their features
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
@@ -51,10 +51,6 @@ class Views:
             while len(self._kept) > VIEWS:
                 self._kept.popitem(last=False)
         return view
-
-    def bytes_of(self, digest: Digest) -> int:
-        """How long the picture's file is."""
-        return self._files[digest][0].size
 
     def _load(self, digest: Digest) -> verify.View | str:
         why = "no file of it is there"
@@ -131,7 +127,7 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, digests, rank)
-    proof = _Proof(pictures, digests, Views(files, again), store, threads, on_progress, likely, apart)
+    proof = _Proof(pictures, digests, files, Views(files, again), store, on_progress, likely, apart)
     proof.total = len(found)
     with _Provers(threads) as provers:
         proof.decide(_by_neighbourhood(found, digests, likely), provers.map)
@@ -210,9 +206,9 @@ class _Proof:
 
     pictures: NDArray[np.void]
     digests: list[Digest]
+    files: Mapping[Digest, Sequence[File]]
     views: Views
     store: Store
-    threads: int
     on_progress: OnProgress
     rank: groups.Rank
     apart: groups.Pairs
@@ -287,23 +283,22 @@ class _Proof:
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
 
     def _prove(self, pair: Pair) -> Verdict:
-        views = [self.views.get(digest) for digest in self._larger_first(pair)]
+        views = [self.views.get(digest) for digest in self._original_first(pair)]
         for view in views:
             if isinstance(view, str):
                 return Verdict(False, 0.0, None, f"{ABSENT}: {view}")
         return verify.prove(*views)  # type: ignore[arg-type]  # strings were sent back above
 
-    def _larger_first(self, pair: Pair) -> Pair:
-        """The likely original first: the relation tells how the picture of fewer pixels, then bytes, was made."""
-        rows = [self.pictures[_place(self.digests, digest)] for digest in pair]
-        first, second = (
-            (int(row["width"]) * int(row["height"]), self.views.bytes_of(digest))
-            for row, digest in zip(rows, pair, strict=True)
-        )
-        return pair if first >= second else (pair[1], pair[0])
+    def _original_first(self, pair: Pair) -> Pair:
+        first, second = sorted(pair, key=self._precedence)
+        return first, second
+
+    def _precedence(self, digest: Digest) -> tuple[int, int, Digest]:
+        row = self.pictures[_place(self.digests, digest)]
+        return *precedence(int(row["width"]), int(row["height"]), self.files[digest][0].size), digest
 
     def _match(self, pair: Pair, verdict: Verdict) -> Match:
-        pair = self._larger_first(pair)
+        pair = self._original_first(pair)
         a, b = (self.pictures[_place(self.digests, digest)] for digest in pair)
         distance = int(np.bitwise_count(np.uint64(a["code"]) ^ np.uint64(b["code"])))
         cosine = cosine_of(a["latent"], b["latent"])
@@ -311,6 +306,14 @@ class _Proof:
 
 
 ABSENT = "not seen"
+
+
+def precedence(width: int, height: int, size: int) -> tuple[int, int]:
+    """What sorts the likely original of two pictures first: more pixels, then more bytes (`size`).
+
+    A verdict's relation, and its map, lead from that one to the other; where both are equal, from the smaller digest.
+    """
+    return -width * height, -size
 
 
 def cosine_of(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:
@@ -321,5 +324,4 @@ def cosine_of(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:
 
 
 def _place(digests: Sequence[Digest], digest: Digest) -> int:
-
     return bisect_left(digests, digest)

@@ -15,6 +15,7 @@ import numpy as np
 from tbhdup import marks, verify
 from tbhdup.errors import TbhdupError, UsageError
 from tbhdup.pipeline import saved
+from tbhdup.pipeline.confirm import precedence
 from tbhdup.pipeline.thumbnails import thumbnails
 from tbhdup.reports import jsonl, pages, review
 from tbhdup.store import Store
@@ -161,7 +162,9 @@ def _maps(report: Report, store: Path) -> review.Maps:
     """From each centre to its members, as far as the store knows their proofs."""
     if not store.exists():
         return {}
-    pixels = {m.digest: m.width * m.height for group in report.groups for m in group.members}
+    order = {
+        m.digest: (*precedence(m.width, m.height, m.size), m.digest) for group in report.groups for m in group.members
+    }
     centres = {
         group.centre: member.digest
         for group in report.groups
@@ -176,8 +179,7 @@ def _maps(report: Report, store: Path) -> review.Maps:
     for centre, member in wanted:
         verdict = verdicts.get(marks.ordered(centre, member))
         if verdict is not None and verdict.relation is not None:
-            leads = pixels[centre] >= pixels[member] if pixels[centre] != pixels[member] else centre < member
-            found[centre, member] = _affine(verdict.relation, inverse=not leads)
+            found[centre, member] = _affine(verdict.relation, inverse=order[member] < order[centre])
     return found
 
 

@@ -16,7 +16,7 @@ from tbhdup.actions import Folders, Rules, waste, with_keep
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
-from tbhdup.pipeline.confirm import Again, confirm
+from tbhdup.pipeline.confirm import Again, confirm, precedence
 from tbhdup.pipeline.index import Encode, Index, index
 from tbhdup.sources import Disk, Source
 from tbhdup.store import Store
@@ -160,8 +160,7 @@ def _group(
     )
     sizes = {row["digest"].tobytes(): (int(row["width"]), int(row["height"])) for row in pictures}
     rank = {
-        digest: (-sizes[digest][0] * sizes[digest][1], -by_digest[digest][0].size, by_digest[digest][0].path)
-        for digest in sizes
+        digest: (*precedence(*sizes[digest], by_digest[digest][0].size), by_digest[digest][0].path) for digest in sizes
     }
     apart = marks.pairs(store.place)
     confirmed = confirm(pictures, by_digest, again, rank, thresholds, store, options.threads, on_progress, apart)

@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import drawing
 import numpy as np
 import pytest
 import review_samples as samples
 from PIL import Image
 
+import tbhdup
 from tbhdup import actions, marks, verify
 from tbhdup.errors import ReportError, TbhdupError, UsageError
 from tbhdup.pipeline import saved
+from tbhdup.pipeline.confirm import precedence
 from tbhdup.pipeline.review import Review
 from tbhdup.pipeline.serving import BODY_LIMIT, Server
 from tbhdup.store import Store
@@ -228,3 +231,29 @@ def test_a_full_disk_is_told(server: Server) -> None:
     status, said, _ = ask(server, "/choices", [[1, [False, True]]])
     assert status == 500
     assert b"cannot be written" in said
+
+
+@pytest.mark.parametrize("qualities", [(95, 60), (60, 95), (94, 61), (61, 94), (93, 62), (62, 93)])
+def test_the_map_of_a_turned_copy_of_as_many_pixels_leads_from_the_centre(
+    tmp_path: Path, qualities: tuple[int, int]
+) -> None:
+    """Of two pictures of as many pixels the one of more bytes is told as the original, in the scan and on the page."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    upright = drawing.picture("city", 1, (360, 270))
+    upright.save(photos / "upright.jpg", quality=qualities[0])
+    upright.transpose(Image.Transpose.ROTATE_270).save(photos / "turned.jpg", quality=qualities[1])
+    report = tbhdup.scan([photos], store=tmp_path / "store")
+    (group,) = report.groups
+    (relation,) = (member.relation for member in group.members if member.path != group.centre)
+    assert relation == ("turned 90" if qualities[0] > qualities[1] else "turned 270")
+    page = b"".join(Review.open(report, tmp_path / "choices.jsonl", tmp_path / "store").page()).decode()
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    (m,) = (m for m in data["maps"][0] if m is not None)
+    clockwise = [0, -1, 1, 1, 0, 0]  # (x, y) of the upright picture lies at (1 - y, x) of the turned one
+    assert np.allclose(m, clockwise if group.centre.endswith(b"upright.jpg") else [0, 1, 0, -1, 0, 1], atol=0.02)
+
+
+def test_what_sorts_the_likely_original_first() -> None:
+    sizes = [(10, 10, 900), (20, 5, 901), (11, 10, 1)]
+    assert sorted(sizes, key=lambda size: precedence(*size)) == [(11, 10, 1), (20, 5, 901), (10, 10, 900)]
