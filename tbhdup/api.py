@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from tbhdup import sources
 from tbhdup.errors import UsageError
-from tbhdup.pipeline import leaks as leaking
-from tbhdup.pipeline import marking, saved
+from tbhdup.pipeline import saved
 from tbhdup.pipeline import scan as scanning
-from tbhdup.pipeline import similar as looking
-from tbhdup.pipeline.leaks import Labels, Leaks
-from tbhdup.pipeline.marking import Marked
 from tbhdup.pipeline.scan import Options
-from tbhdup.pipeline.similar import Comparison, Hit
 from tbhdup.store import Store, default_place
 from tbhdup.values import OnProgress, Report, quiet
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from tbhdup.pipeline.leaks import Labels, Leaks
+    from tbhdup.pipeline.marking import Marked
+    from tbhdup.pipeline.similar import Comparison, Hit
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 AnyStore = str | Path | Store
@@ -84,6 +83,8 @@ def similar(
     limit: int = 10,
 ) -> list[list[Hit]]:
     """For each image the known files that look like it, best first. Raises TbhdupError for an unusable image."""
+    from tbhdup.pipeline import similar as looking
+
     with _opened(store, write=False) as opened:
         return looking.similar(_absolute(images), opened, options, limit)
 
@@ -106,6 +107,8 @@ def leaks(
     archives: also look into archives in the folders.
     Raises UsageError when the sets overlap or the priority does not name them, and what `scan` raises.
     """
+    from tbhdup.pipeline import leaks as leaking
+
     with _opened(store, write=True) as opened:
         return leaking.leaks(_absolute(sets), opened, options, on_progress, priority, labels, archives)
 
@@ -115,12 +118,16 @@ def mark(a: AnyPath, b: AnyPath, *, revoke: bool = False, store: AnyStore | None
 
     Raises TbhdupError for a file that cannot be read, UsageError for equal bytes, StoreError when it cannot be kept.
     """
+    from tbhdup.pipeline import marking
+
     first, second = _absolute([a, b])
     return marking.mark(first, second, _place(store), revoke)
 
 
 def marked(*, store: AnyStore | None = None) -> list[Marked]:
     """The pairs that are marked as no duplicates, oldest first, with the files that the store knows of each."""
+    from tbhdup.pipeline import marking
+
     place = _place(store)
     if not place.exists():  # marks outlive a store
         return marking.marked(place, ())
@@ -130,6 +137,8 @@ def marked(*, store: AnyStore | None = None) -> list[Marked]:
 
 def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None) -> Comparison:
     """Are two files one picture? Raises TbhdupError when one cannot be used."""
+    from tbhdup.pipeline import similar as looking
+
     first, second = _absolute([a, b])
     return looking.compare(first, second, options)
 

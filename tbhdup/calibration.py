@@ -26,7 +26,7 @@ COSINES = tuple(step / 100 for step in range(100, -21, -1))
 
 # With a proof to follow, the thresholds only propose: they may be as loose as the proofs are affordable.
 STRANGERS_IN_RADIUS = 200.0  # a picture, on average: compared by latent, which costs next to nothing
-STRANGERS_TO_PROVE = 3.0  # a picture, on average: proven on pixels, some 20 ms each
+STRANGERS_TO_PROVE = 1.0  # a picture, on average: proven on pixels, some 20 ms each
 # A small collection could afford to look at everything, but what is that far away is no copy.
 LOOSEST_RADIUS_RATE = 0.15
 LOOSEST_COSINE_RATE = 1e-2

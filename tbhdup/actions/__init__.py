@@ -5,13 +5,16 @@ Every change of the file system goes through `files` and `trash`, and stands in 
 
 from __future__ import annotations
 
-from tbhdup.actions.apply import Outcome, apply
-from tbhdup.actions.errors import Refused
-from tbhdup.actions.files import Folders
-from tbhdup.actions.journal import Journal
-from tbhdup.actions.keep import DEFAULT, Pattern, Rule, Rules, best, parse, under, waste, with_keep
-from tbhdup.actions.plan import Action, Left, Plan, Step, make
-from tbhdup.actions.undo import Undone, undo
+from typing import TYPE_CHECKING
+
+from tbhdup.lazy import lazily
+
+if TYPE_CHECKING:
+    from tbhdup.actions.errors import Refused
+    from tbhdup.actions.files import Folders
+    from tbhdup.actions.journal import Journal
+    from tbhdup.actions.keep import DEFAULT, Pattern, Rule, Rules, best, parse, under, waste, with_keep
+    from tbhdup.actions.plan import Action, Left, Plan, Step, make
 
 __all__ = [
     "DEFAULT",
@@ -19,20 +22,39 @@ __all__ = [
     "Folders",
     "Journal",
     "Left",
-    "Outcome",
     "Pattern",
     "Plan",
     "Refused",
     "Rule",
     "Rules",
     "Step",
-    "Undone",
-    "apply",
     "best",
     "make",
     "parse",
     "under",
-    "undo",
     "waste",
     "with_keep",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "DEFAULT": "tbhdup.actions.keep",
+        "Action": "tbhdup.actions.plan",
+        "Folders": "tbhdup.actions.files",
+        "Journal": "tbhdup.actions.journal",
+        "Left": "tbhdup.actions.plan",
+        "Pattern": "tbhdup.actions.keep",
+        "Plan": "tbhdup.actions.plan",
+        "Refused": "tbhdup.actions.errors",
+        "Rule": "tbhdup.actions.keep",
+        "Rules": "tbhdup.actions.keep",
+        "Step": "tbhdup.actions.plan",
+        "best": "tbhdup.actions.keep",
+        "make": "tbhdup.actions.plan",
+        "parse": "tbhdup.actions.keep",
+        "under": "tbhdup.actions.keep",
+        "waste": "tbhdup.actions.keep",
+        "with_keep": "tbhdup.actions.keep",
+    },
+)

@@ -36,6 +36,7 @@ def apply(
     when a file was not as planned; such files are left alone.
     """
     from tbhdup import actions
+    from tbhdup.actions.apply import apply as carry_out
     from tbhdup.pipeline import saved
     from tbhdup.values import Kind
 
@@ -50,7 +51,7 @@ def apply(
         return
     journal, spare = o.journal(store)
     with actions.Journal(journal) as opened, render.progress(quiet) as on_progress:
-        outcome = actions.apply(plan, opened, spare, on_progress)
+        outcome = carry_out(plan, opened, spare, on_progress)
     render.warn((left.path, left.reason) for left in outcome.refused)
     typer.echo(f"{wording.counted(len(outcome.done), 'file')} done. Take it back with: tbhdup undo {outcome.run}")
     if outcome.refused:

@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from tbhdup.cli import options as o
-from tbhdup.cli import render
+from tbhdup.cli import render, terminal
 from tbhdup.values import CODE_BITS
 
 if TYPE_CHECKING:
@@ -101,7 +97,7 @@ def retrieval(
     table.find_library()
     out.mkdir(parents=True, exist_ok=True)
     collection = collections.load(data)
-    story = Console(stderr=True, highlight=False, quiet=quiet)
+    story = terminal.Console(stderr=True, highlight=False, quiet=quiet)
     if collection.skipped:
         story.print(f"[yellow]skipped[/] {collection.skipped} files that are no pictures")
     with render.progress(quiet) as on_progress:
@@ -124,7 +120,7 @@ def _finish(collection: Collection, features: Features, done: Sequence[Cell], ou
     if codes:
         drawing.retrieval_examples(out / "retrieval_examples.png", collection, codes)
     c = features.conditions
-    console = Console(highlight=False)
+    console = terminal.Console(highlight=False)
     console.print(
         f"{c.layout}: {c.queries} queries against {c.database}, trunk at {c.side} px, {100 * c.variance:.0f} % of the "
         f"features' variance{'' if c.effort == 1 else ', quick run: no figures to quote'}"
@@ -132,7 +128,7 @@ def _finish(collection: Collection, features: Features, done: Sequence[Cell], ou
     console.print(_retrieval_table(done))
 
 
-def _retrieval_table(done: Sequence[Cell]) -> Table:
+def _retrieval_table(done: Sequence[Cell]) -> terminal.Table:
     """Ours and the published figures: a row a method, mAP@1000 by hits with the seeds' deviation."""
     from tbhdup.evaluation.retrieval.published import BITS, PUBLISHED, QUOTED
     from tbhdup.evaluation.retrieval.table import METHODS, means
@@ -155,10 +151,10 @@ def _retrieval_table(done: Sequence[Cell]) -> Table:
 
 
 def _draw(found: Copies, ends: EndToEnd | None) -> None:
-    console = Console(highlight=False)
-    complaints = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = terminal.Console(highlight=False)
+    complaints = terminal.Console(stderr=True, soft_wrap=True, highlight=False)
     for skip in found.skips:
-        complaints.print(f"[yellow]skipped[/] {escape(render.printable(skip.path))}  [dim]{skip.reason}[/]")
+        complaints.print(render.skipped(skip))
     console.print(
         f"[bold]{found.model}[/]: {found.copies} edited copies, {found.pictures} pictures in {found.files} files\n"
         f"{found.strangers} pairs of strangers, {found.family} pairs of one family"
@@ -172,7 +168,7 @@ def _draw(found: Copies, ends: EndToEnd | None) -> None:
         )
 
 
-def _rules(found: Copies) -> Table:
+def _rules(found: Copies) -> terminal.Table:
     from tbhdup.calibration import COUNTED
 
     table = _table("rule", "rate asked", "bits", "cosine", "strangers", "rate", "family", "recall")
@@ -194,7 +190,7 @@ def _rules(found: Copies) -> Table:
     return table
 
 
-def _edits(found: Copies, ends: EndToEnd | None) -> Table:
+def _edits(found: Copies, ends: EndToEnd | None) -> terminal.Table:
     """Recall in per cent: a row an edit, a column a rule."""
     from tbhdup.evaluation.copies import RATES
 
@@ -209,7 +205,7 @@ def _edits(found: Copies, ends: EndToEnd | None) -> Table:
     return table
 
 
-def _bits(found: Copies) -> Table:
+def _bits(found: Copies) -> terminal.Table:
     table = _table("bits", *(name.replace("_", "\n") for name in found.bits))
     table.add_row(
         "", *(f"{value:.0f}" if value >= 1 or value == 0 else f"{value:.3f}" for value in found.bits.values())
@@ -217,15 +213,15 @@ def _bits(found: Copies) -> Table:
     return table
 
 
-def _tail(found: Copies) -> Table:
+def _tail(found: Copies) -> terminal.Table:
     shown = range(0, len(found.tail), 2)
     table = _table("within", *(f"{radius}" for radius in shown), gap=1)
     table.add_row("rate", *(f"{found.tail[radius]:.1e}".replace("e-0", "e-") for radius in shown))
     return table
 
 
-def _table(first: str, *others: str, gap: int = 2) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)
+def _table(first: str, *others: str, gap: int = 2) -> terminal.Table:
+    table = terminal.Table(box=terminal.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)
     table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tbhdup import wording
 from tbhdup.cli import options as o
-from tbhdup.cli import render
+from tbhdup.cli import render, terminal
 from tbhdup.errors import Exit, TbhdupError, UsageError
-from tbhdup.reports import csv, jsonl, splits
 
 if TYPE_CHECKING:
     from tbhdup.pipeline.leaks import Leak, Leaks
@@ -118,6 +115,8 @@ def leaks(
 
 def _check_splits(file: Path) -> None:
     """Before the long work."""
+    from tbhdup.reports import splits
+
     if file.suffix not in splits.WRITERS:
         raise UsageError(f"{file}: the name of the splits must end in {' or '.join(splits.WRITERS)}")
     if not file.absolute().parent.is_dir():
@@ -125,6 +124,8 @@ def _check_splits(file: Path) -> None:
 
 
 def _write_splits(found: Leaks, file: Path) -> None:
+    from tbhdup.reports import splits
+
     part = file.with_name(f"{file.name}.part")  # so that FILE is whole at any time
     try:
         with part.open("wb") as out:
@@ -143,6 +144,8 @@ def _all(found: Leaks) -> Iterator[tuple[str, Leak]]:
 
 
 def _json_lines(found: Leaks) -> Iterator[bytes]:
+    from tbhdup.reports import jsonl
+
     report = found.report
     yield jsonl.line(
         {
@@ -163,6 +166,8 @@ def _json_lines(found: Leaks) -> Iterator[bytes]:
 
 
 def _leak_object(between: str, leak: Leak) -> dict[str, Any]:
+    from tbhdup.reports import jsonl
+
     files = [{"side": side, **jsonl.member_object(member)} for side, member in leak.files]
     for file in files:
         del file["keep"]  # of a leak every file may stay, in one set
@@ -170,6 +175,8 @@ def _leak_object(between: str, leak: Leak) -> dict[str, Any]:
 
 
 def _csv_lines(found: Leaks) -> Iterator[bytes]:
+    from tbhdup.reports import csv
+
     yield csv.line(("leak", "between", "kind", "side", *csv.MEMBER))
     for number, (between, leak) in enumerate(_all(found), 1):
         for side, member in leak.files:
@@ -177,7 +184,7 @@ def _csv_lines(found: Leaks) -> Iterator[bytes]:
 
 
 def _draw(found: Leaks) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.Console(soft_wrap=True, highlight=False)
     for number, (between, leak) in enumerate(_all(found), 1):
         sides = " and ".join(_shown(side) for side in leak.sides)
         of = "labels " if between == "labels" else ""
@@ -185,14 +192,12 @@ def _draw(found: Leaks) -> None:
         width = max(len(_shown(side)) for side, _ in leak.files)
         for place, (side, m) in enumerate(leak.files):
             facts = f"[dim]{m.width} x {m.height}, {wording.size(m.size)}[/]"
-            why = escape(m.relation) or ("" if place == 0 else f"cosine {m.cosine:.3f}")
-            path = escape(render.printable(m.path))
+            why = terminal.escape(m.relation) or ("" if place == 0 else f"cosine {m.cosine:.3f}")
+            path = terminal.escape(render.printable(m.path))
             console.print(f"  [yellow]{_shown(side):<{width}}[/]  {path}  {facts}  [cyan]{why}[/]")
         console.print()
     for skip in found.report.skips:
-        console.print(
-            f"[yellow]skipped[/] {escape(render.printable(skip.path))}  [dim]{skip.reason}: {escape(skip.detail)}[/]"
-        )
+        console.print(render.skipped(skip))
     also = f", {wording.counted(len(found.labels), 'picture')} under several labels" if found.labels else ""
     console.print(f"[bold]{wording.counted(len(found.leaks), 'leak')}[/] between the sets{also}")
     for name, count in found.leaking.items():
@@ -200,4 +205,4 @@ def _draw(found: Leaks) -> None:
 
 
 def _shown(side: str) -> str:
-    return escape(wording.visible(side))
+    return terminal.escape(wording.visible(side))

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tbhdup import wording
 from tbhdup.cli import options as o
-from tbhdup.cli import render
+from tbhdup.cli import render, terminal
 from tbhdup.errors import TbhdupError, UsageError
 
 
@@ -44,7 +42,7 @@ def marks(
     from tbhdup import api
     from tbhdup.reports import jsonl
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.Console(soft_wrap=True, highlight=False)
     for number, marked in enumerate(api.marked(store=store), 1):
         sides = list(zip(marked.digests, marked.paths, strict=True))
         if json_lines:
@@ -56,10 +54,10 @@ def marks(
                 jsonl.line({"mark": "not-duplicate", "time": marked.time, "a": contents[0], "b": contents[1]})
             )
             continue
-        console.print(f"[bold]{number}[/]  not duplicates  [dim]{escape(wording.visible(marked.time))}[/]")
+        console.print(f"[bold]{number}[/]  not duplicates  [dim]{terminal.escape(wording.visible(marked.time))}[/]")
         for side, (digest, paths) in zip("AB", sides, strict=True):
             for path in paths:
-                console.print(f"  {side}  {escape(render.printable(path))}")
+                console.print(f"  {side}  {terminal.escape(render.printable(path))}")
             if not paths:
                 console.print(f"  {side}  [dim]content {digest.hex()}, not in the store[/]")
     sys.stdout.flush()

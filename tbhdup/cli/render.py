@@ -10,14 +10,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from tbhdup import wording
+from tbhdup.cli import terminal
 from tbhdup.cli.options import Format
 from tbhdup.errors import Exit
-from tbhdup.values import Group, OnProgress, Report
+from tbhdup.values import Group, OnProgress, Report, Skip
 from tbhdup.values import Progress as Step
 
 STAGES = {
@@ -35,19 +32,19 @@ STAGES = {
 @contextmanager
 def progress(quiet: bool) -> Iterator[OnProgress]:
     """A callback that draws bars with rate and time left on stderr; on no terminal it draws nothing."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet or not sys.stderr.isatty():
         yield lambda step: None
         return
+    console = terminal.Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.fields[of]} {task.fields[unit]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        terminal.TextColumn("{task.description:<10}"),
+        terminal.BarColumn(),
+        terminal.TextColumn("{task.completed}/{task.fields[of]} {task.fields[unit]}"),
+        terminal.TextColumn("{task.fields[rate]}"),
+        terminal.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, tuple[TaskID, float]] = {}
+    with terminal.Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, tuple[terminal.TaskID, float]] = {}
 
         def on_progress(step: Step) -> None:
             if step.stage not in tasks:
@@ -73,10 +70,8 @@ def show(report: Report, form: Format | None, null: bool, roots: Sequence[Path],
     if form is Format.HTML:
         _show_page(report, roots, quiet)
         return
-    if form in (Format.PATHS, Format.KEEP):
-        _put((reports.paths.write if form is Format.PATHS else reports.paths.keep)(report, b"\0" if null else b"\n"))
-        return
-    _put(reports.WRITERS[form](report))
+    write = reports.writer(form)
+    _put(write(report, b"\0" if null else b"\n") if form in (Format.PATHS, Format.KEEP) else write(report))
 
 
 def _show_page(report: Report, roots: Sequence[Path], quiet: bool) -> None:
@@ -112,28 +107,32 @@ def printable(path: bytes) -> str:
     return wording.name(min((os.path.relpath(path), path), key=len))
 
 
+def skipped(skip: Skip) -> str:
+    """One line, in rich's markup, on a file that was left out."""
+    path, detail = map(terminal.escape, (printable(skip.path), skip.detail))
+    return f"[yellow]skipped[/] {path}  [dim]{skip.reason}: {detail}[/]"
+
+
 def _draw(report: Report) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.Console(soft_wrap=True, highlight=False)
     for number, group in enumerate(report.groups, 1):
         _draw_group(console, number, group)
     for skip in report.skips:
-        console.print(
-            f"[yellow]skipped[/] {escape(printable(skip.path))}  [dim]{skip.reason}: {escape(skip.detail)}[/]"
-        )
+        console.print(skipped(skip))
     _draw_summary(console, report)
 
 
-def _draw_group(console: Console, number: int, group: Group) -> None:
+def _draw_group(console: terminal.Console, number: int, group: Group) -> None:
     console.print(f"[bold]{number}[/]  {group.kind}, {len(group.members)} files")
     for m in group.members:
         mark = "[green]keep[/]" if m.keep else "    "
         facts = f"{m.width} x {m.height}, {wording.size(m.size)}"
-        why = escape(m.relation) or ("centre" if m.path == group.centre else f"cosine {m.cosine:.3f}")
-        console.print(f"  {mark}  {escape(printable(m.path))}  [dim]{facts}[/]  [cyan]{why}[/]")
+        why = terminal.escape(m.relation) or ("centre" if m.path == group.centre else f"cosine {m.cosine:.3f}")
+        console.print(f"  {mark}  {terminal.escape(printable(m.path))}  [dim]{facts}[/]  [cyan]{why}[/]")
     console.print()
 
 
-def _draw_summary(console: Console, report: Report) -> None:
+def _draw_summary(console: terminal.Console, report: Report) -> None:
     s, t = report.summary, report.thresholds
     console.print(
         f"[bold]{s.groups} groups[/], {s.duplicates} files more than needed ({wording.size(s.duplicate_bytes)}), "

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from tbhdup.cli import options as o
-from tbhdup.cli import render
+from tbhdup.cli import render, terminal
 
 
 def similar(
@@ -31,12 +29,11 @@ def similar(
 
     settings = o.build(verify, radius, None, 5, 1.0, device, weights)
     found = api.similar(images, store=store, options=settings, limit=limit)
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.Console(soft_wrap=True, highlight=False)
     for image, hits in zip(images, found, strict=True):
         if not json_lines:
-            console.print(
-                f"[bold]{escape(render.printable(os.fsencode(image)))}[/]" + ("" if hits else "  nothing like it")
-            )
+            name = terminal.escape(render.printable(os.fsencode(image)))
+            console.print(f"[bold]{name}[/]" + ("" if hits else "  nothing like it"))
         for hit in hits:
             if json_lines:
                 sys.stdout.buffer.write(
@@ -55,7 +52,6 @@ def similar(
                 )
             else:
                 facts = f"{hit.kind}, {hit.distance} bits, cosine {hit.cosine:.3f}"
-                console.print(
-                    f"  {escape(render.printable(hit.path))}  [dim]{facts}[/]  [cyan]{escape(hit.relation)}[/]"
-                )
+                path, relation = map(terminal.escape, (render.printable(hit.path), hit.relation))
+                console.print(f"  {path}  [dim]{facts}[/]  [cyan]{relation}[/]")
     sys.stdout.flush()

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from tbhdup.cli import terminal
 from tbhdup.errors import Exit
 
 
@@ -35,7 +34,7 @@ def train(
     settings = read_config(config) if config else ADAPT
     if init:
         settings = replace(settings, init=init)
-    console = Console(stderr=True, highlight=False)
+    console = terminal.Console(stderr=True, highlight=False)
     asked: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
 
@@ -60,9 +59,9 @@ def train(
     typer.echo(outcome.weights)
 
 
-def _compared(before: Mapping[str, float], after: Mapping[str, float]) -> Table:
+def _compared(before: Mapping[str, float], after: Mapping[str, float]) -> terminal.Table:
     """What the run has changed on photographs that it was not trained on."""
-    table = Table("held-out photographs", "before", "after", box=None)
+    table = terminal.Table("held-out photographs", "before", "after", box=None)
     for name, value in after.items():
         table.add_row(name.replace("_", " "), f"{before[name]:.4g}", f"{value:.4g}")
     return table

@@ -20,11 +20,12 @@ def undo(
     quiet: o.QuietOption = False,
 ) -> None:
     """Take back what tbhdup apply has done. Nothing is overwritten. Exits with 1 when a file could not be put back."""
-    from tbhdup import actions
+    from tbhdup.actions import Journal
+    from tbhdup.actions.undo import undo as take_back
 
     journal, _ = o.journal(store)
-    with actions.Journal(journal) as opened, render.progress(quiet) as on_progress:
-        undone = actions.undo(opened, run, on_progress)
+    with Journal(journal) as opened, render.progress(quiet) as on_progress:
+        undone = take_back(opened, run, on_progress)
     render.warn((left.path, left.reason) for left in undone.left)
     typer.echo(f"{wording.counted(len(undone.done), 'file')} of run {undone.run} put back")
     if undone.left:

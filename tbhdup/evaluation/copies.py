@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup import calibration
+from tbhdup import calibration, search
 from tbhdup.errors import UsageError
 from tbhdup.evaluation.encoding import Encoded, encode
 from tbhdup.evaluation.truth import Truth
 from tbhdup.model.bits import balance, spread
 from tbhdup.model.encoding import BatchEncoder
-from tbhdup.values import CODE_BITS, OnProgress, Progress, Skip, quiet
+from tbhdup.values import CODE_BITS, OnProgress, Progress, Skip, Thresholds, quiet
 
 RATES = (1e-6, 1e-5, 1e-4, 1e-3)
 CURVE = tuple(10 ** (-step / 4) for step in range(28, 7, -1))  # 1e-7 .. 1e-2
@@ -78,7 +78,7 @@ def _allowed(counts: NDArray[np.int64], most: float) -> int:
 class Figure:
     """What one rule finds and lets in."""
 
-    measure: str  # code, latent, product; scan, verify-never: the record's thresholds for so many pictures
+    measure: str  # code, latent, product; scan: the candidates of a scan; verify-never: its thresholds without proof
     asked: float | None  # the false-match rate that the rule was chosen for; None: the record chose it
     radius: int  # bits, inclusive; 64: any distance, -1: nothing passes
     cosine: float  # least cosine; -1: any
@@ -156,10 +156,8 @@ def evaluate(
         family=len(alike.distance),
         figures=(
             *(figure(measure, rule(rate), rate) for measure, rule in rules.items() for rate in RATES),
-            *(
-                figure(name, Rule(point.radius, round(point.cosine * STEPS)))
-                for name, point in (("scan", scan), ("verify-never", never))
-            ),
+            _candidates(truth, encoded, known, strangers.pairs, scan),
+            figure("verify-never", Rule(never.radius, round(never.cosine * STEPS))),
         ),
         curves={
             measure: tuple((rate, float(rule(rate).passes(own).mean())) for rate in CURVE)
@@ -168,6 +166,34 @@ def evaluate(
         bits={**balance(_bits(encoded.codes[clean])), **spread(strangers.counts.sum(axis=1))},
         tail=tuple((np.cumsum(strangers.counts.sum(axis=1))[: TAIL + 1] / strangers.pairs).tolist()),
     )
+
+
+def _candidates(truth: Truth, encoded: Encoded, known: _Described, strangers: int, point: Thresholds) -> Figure:
+    """What a scan would prove: with the parts, and only the best few of every picture."""
+    parts = search.Parts(encoded.part_codes, encoded.part_latents, encoded.part_of)
+    pairs = search.candidates(
+        encoded.codes,
+        encoded.latents,
+        point.radius,
+        point.cosine,
+        point.candidates,
+        parts if len(parts.codes) else None,
+    )
+    i, j = pairs["i"], pairs["j"]
+    apart = known.source[i] != known.source[j]
+    ordinary = (known.family[i] == -1) & (known.family[j] == -1)
+    one_family = (known.family[i] == known.family[j]) & ~ordinary
+    copy, original = _copies_and_originals(truth, encoded)
+    own = np.minimum(copy, original) * len(encoded.codes) + np.maximum(copy, original)
+    hits = (np.isin(own, i * len(encoded.codes) + j) & (np.minimum(copy, original) >= 0)) | (
+        (copy == original) & (copy >= 0)
+    )
+    passed = int((apart & ordinary).sum())
+    by_edit = recall_by_edit([truth.files[place].edit for place in truth.copies], hits.tolist())
+    return Figure(
+        "scan", None, point.radius, point.cosine, passed, passed / strangers, int((apart & one_family).sum()),
+        int(hits.sum()), float(hits.mean()), by_edit,
+    )  # fmt: skip
 
 
 def recall_by_edit(edits: Sequence[str], found: Sequence[bool]) -> dict[str, float]:
@@ -232,15 +258,19 @@ def _gather(blocks: Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> 
 
 def _own(truth: Truth, encoded: Encoded) -> Pairs:
     """Every edited copy with its own original, in the order of the copies."""
-    copies = truth.copies
-    copy = encoded.content[copies]
-    original = encoded.content[[truth.originals[truth.files[place].source] for place in copies]]
+    copy, original = _copies_and_originals(truth, encoded)
     a, b = encoded.latents[copy].astype(np.float64), encoded.latents[original].astype(np.float64)
     level = _level(calibration.cosines(np.vecdot(a, b), np.vecdot(a, a) * np.vecdot(b, b)))
     distance = np.bitwise_count(encoded.codes[copy] ^ encoded.codes[original]).astype(np.int64)
     level[copy == original] = STEPS  # equal bytes are found whatever the latent says
     distance[(copy < 0) | (original < 0)] = NO_PAIR
     return Pairs(distance, level)
+
+
+def _copies_and_originals(truth: Truth, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The contents of all copies, and of each one's original; -1: it could not be read."""
+    originals = [truth.originals[truth.files[place].source] for place in truth.copies]
+    return encoded.content[truth.copies], encoded.content[originals]
 
 
 def _level(cosine: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch.nn import functional
 
 from tbhdup.errors import WeightsError
 from tbhdup.model.device import choose_device, choose_precision
@@ -43,8 +42,8 @@ class BatchEncoder:
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             heads = self._network(x)
-        logits = heads.logits[:count].float().cpu().numpy()
-        unit = functional.normalize(heads.latent[:count].float(), dim=1).cpu().numpy()
+        logits = heads.logits[:count].cpu().numpy()
+        unit = self._network.distinct(heads.latent)[:count].cpu().numpy()
         return pack_codes(logits), quantise_latents(unit)
 
 
@@ -54,8 +53,10 @@ def load_network(record: Record) -> Encoder:
         if file_digest(record.path) != record.digest:
             raise WeightsError(f"{record.path} is damaged or was exchanged: its digest is not the record's")
         network = Encoder(record.bits, record.latent).fold()
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(record.path).items()})
-    except (OSError, RuntimeError, ValueError) as error:
+        state = {name: tensor.float() for name, tensor in load_file(record.path).items()}
+        network.background = torch.empty_like(state["background"])  # as many kinds as the weights know
+        network.load_state_dict(state)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(f"{record.path} cannot be loaded: {error}") from error
     return network
 

@@ -2,7 +2,7 @@
 
     pixels (n, 3, side, side) -> trunk -> 1280 channels -> GeM pooling -> whitened features (n, 512)
         binary bottleneck       logits (n, 64):  bit j is 1 where logit j > 0
-        continuous bottleneck   mean (n, 128):   the latent
+        continuous bottleneck   mean (n, 128):   the latent, which ships as a unit vector less what is common in it
 
 What only training needs (variances, graph, decoder) lives in `training.bottlenecks`.
 """
@@ -13,12 +13,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tbhdup.model.trunk import ConvNorm, Trunk, conv_norms
 from tbhdup.values import CODE_BITS, LATENT_SIZE
 
 CHANNELS = 1280
 FEATURES = 512
+
+COMMON = 0.9  # share of what a latent has in common with its kind that is taken away
+KIND = 0.1  # temperature of the cosines that say of which kind a latent is
 
 
 class Heads(NamedTuple):
@@ -45,6 +49,7 @@ class Encoder(nn.Module):
 
     centre: Tensor
     axes: Tensor
+    background: Tensor
 
     def __init__(self, bits: int = CODE_BITS, latent: int = LATENT_SIZE) -> None:
         super().__init__()
@@ -56,6 +61,8 @@ class Encoder(nn.Module):
         # optimiser would turn every bit and every axis towards them.
         self.register_buffer("centre", torch.zeros(CHANNELS))
         self.register_buffer("axes", torch.zeros(FEATURES, CHANNELS))
+        # Unit vectors, one for each kind of picture that training photographs fall into; laid as the weights are made.
+        self.register_buffer("background", torch.zeros(0, latent))
         self.code = nn.Linear(FEATURES, bits)
         self.latent = nn.Linear(FEATURES, latent)
         # Training moves the trunk faster than the biases can follow: each bit and each axis is kept centred.
@@ -86,6 +93,19 @@ class Encoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Heads:
         return self.heads(self.pooled(pixels))
+
+    def distinct(self, latent: Tensor) -> Tensor:
+        """Latents as unit vectors, less what pictures of their kind have in common: (n, latent) -> (n, latent).
+
+        Two X-rays, or two receipts, are near each other for what all of them show. The mean of the background around a
+        latent, weighted by a softmax of the cosines, is that common part (negative embedding subtraction, S. Yokoo,
+        arXiv 2112.04323, there with the mean of the nearest few).
+        """
+        unit = functional.normalize(latent, dim=1)
+        if not len(self.background):
+            return unit
+        weights = torch.softmax(unit @ self.background.T / KIND, dim=1)
+        return functional.normalize(unit - COMMON * (weights @ self.background), dim=1)
 
     def fold(self) -> Encoder:
         """Put every batch norm into its convolution; inference only, in place."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup import groups, search, sources, verify
+from tbhdup.calibration import cosines
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
@@ -27,6 +28,8 @@ FEW = 8  # if they come from fewer neighbourhoods
 WINDOW = 256  # pairs among which they are chosen
 VIEWS = 320  # views kept in memory, about 0.7 MB each with their features
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
+PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
+NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
 
@@ -94,6 +97,7 @@ class Confirmed:
 
 def confirm(
     pictures: NDArray[np.void],
+    parts: NDArray[np.void],
     files: Mapping[Digest, Sequence[File]],
     again: Again,
     rank: groups.Rank,
@@ -105,17 +109,12 @@ def confirm(
 ) -> Confirmed:
     """The confirmed pairs among pictures (PICTURE rows, sorted by digest), but for those that someone set apart.
 
+    parts: PART rows of these pictures; without the proof they are not looked at, as a part in common is no proof.
     again: reads the files that the proof looks at.
     """
     digests = [row.tobytes() for row in pictures["digest"]]
     on_progress(Progress("search", 0, len(digests)))
-    found = search.candidates(
-        pictures["code"].astype(np.uint64),
-        pictures["latent"],
-        thresholds.radius,
-        thresholds.cosine,
-        thresholds.candidates,
-    )
+    found = candidates(pictures, parts if thresholds.verify == "auto" else parts[:0], thresholds)
     if apart:
         found = found[np.array([(digests[i], digests[j]) not in apart for i, j, *_ in found.tolist()], bool)]
     on_progress(Progress("search", len(digests), len(digests)))
@@ -126,7 +125,7 @@ def confirm(
             for i, j, d, c in found[~plain].tolist()
         ]
         return Confirmed(matches, len(found))
-    likely = _likely_centres(found, digests, rank)
+    likely = _likely_centres(found, pictures, digests, rank)
     proof = _Proof(pictures, digests, files, Views(files, again), store, on_progress, likely, apart)
     proof.total = len(found)
     with _Provers(threads) as provers:
@@ -139,6 +138,20 @@ def confirm(
             proof.total += len(spokes)
             proof.decide_all(spokes, provers.map)
     return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)
+
+
+def candidates(pictures: NDArray[np.void], parts: NDArray[np.void], thresholds: Thresholds) -> search.Candidates:
+    """The pairs of pictures worth a look (CANDIDATE rows of their positions), by the best of their wholes and parts."""
+    digests = [row.tobytes() for row in pictures["digest"]]
+    owners = np.array([_place(digests, row.tobytes()) for row in parts["digest"]], np.int64)
+    return search.candidates(
+        pictures["code"].astype(np.uint64),
+        pictures["latent"],
+        thresholds.radius,
+        thresholds.cosine,
+        thresholds.candidates,
+        search.Parts(parts["code"].astype(np.uint64), parts["latent"], owners) if len(parts) else None,
+    )
 
 
 class _Provers(ExitStack):
@@ -159,15 +172,21 @@ class _Provers(ExitStack):
         return self._pool.map(prove, pairs)
 
 
-def _likely_centres(found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank) -> groups.Rank:
-    """The digests' places among the likely centres of groups: nearest to most of their candidates, then by rank.
+def _likely_centres(
+    found: search.Candidates, pictures: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank
+) -> groups.Rank:
+    """The digests' places among the likely centres of groups: near to most of their candidates, then by rank.
 
     An original is nearer to its copies than these are to each other, and from it most of them are whole frames, which
-    are cheap to prove.
+    are cheap to prove. What is near for its parts, as collages are, makes no centre.
     """
     near = np.zeros(len(digests))
-    for side in ("i", "j"):
-        np.add.at(near, found[side], found["cosine"])
+    for start in range(0, len(found), PAIRS_AT_ONCE):
+        some = found[start : start + PAIRS_AT_ONCE]
+        a, b = (pictures["latent"][some[side]].astype(np.float32) for side in ("i", "j"))
+        whole = cosines(np.vecdot(a, b).astype(np.float64), (np.vecdot(a, a) * np.vecdot(b, b)).astype(np.float64))
+        for side in ("i", "j"):
+            np.add.at(near, some[side], np.maximum(whole, 0) ** NEARNESS)
     order = sorted(range(len(digests)), key=lambda place: (-near[place], rank[digests[place]]))
     return {digests[place]: (number,) for number, place in enumerate(order)}
 

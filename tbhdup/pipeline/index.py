@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tbhdup import sources
 from tbhdup.model.record import BATCH
-from tbhdup.store import PICTURE, Store
+from tbhdup.store import PART, PICTURE, Store
 from tbhdup.values import Digest, File, OnProgress, Progress, Reason, Skip
 
 CHUNK = 16  # files a reading task
@@ -54,13 +54,22 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One file after reading; pixels only when its content was new."""
+    """One file after reading; squares, of the whole and then of its parts, only when its content was new."""
 
     file: File
-    pixels: NDArray[np.uint8] | None = None
+    squares: Sequence[NDArray[np.uint8]] = ()
     width: int = 0
     height: int = 0
     format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A batch of contents and what the encoder made of it."""
+
+    batch: list[_Read]
+    pictures: NDArray[np.void]  # (n,) PICTURE
+    parts: NDArray[np.void]  # (m,) PART
 
 
 def index(
@@ -216,7 +225,7 @@ class _Run:
         """Keep the pool busy with a bounded number of chunks, in a fixed order."""
         left = iter(pending)
         reading: deque[Future[list[_Read]]] = deque()
-        encoding: deque[Future[tuple[list[_Read], NDArray[np.void]]]] = deque()
+        encoding: deque[Future[_Encoded]] = deque()
         while True:
             while len(reading) < 2 * threads and (chunk := list(islice(left, CHUNK))):
                 reading.append(pool.submit(self._read_all, chunk))
@@ -225,11 +234,11 @@ class _Run:
             for batch in self._batches(reading.popleft().result()):
                 encoding.append(pool.submit(self._encode, batch))
             while len(encoding) > threads:
-                self._keep(*encoding.popleft().result())
+                self._keep(encoding.popleft().result())
         if self.waiting:
             encoding.append(pool.submit(self._encode, self.waiting))
         while encoding:
-            self._keep(*encoding.popleft().result())
+            self._keep(encoding.popleft().result())
 
     def _read_all(self, chunk: list[File]) -> list[_Read]:
         return [self._read(file) for file in chunk]
@@ -246,17 +255,17 @@ class _Run:
                 self.store.suspects.clear(file.digest)
             with self.store.suspects.watch(file.digest):
                 picture = sources.decode(data, self.side)
-                pixels = sources.square(picture, self.side)
+                squares = sources.squares(picture, self.side)
         except sources.Unusable as error:
             return _Read(replace(file, digest=None, skip=error.reason, detail=error.detail))
-        return _Read(file, pixels, picture.width, picture.height, picture.format)
+        return _Read(file, squares, picture.width, picture.height, picture.format)
 
     def _batches(self, done: list[_Read]) -> Iterator[list[_Read]]:
         """Put aside what needs no encoding; give out full batches of what does."""
         for item in done:
             self.result.read += 1
             digest = item.file.digest
-            if item.pixels is not None and digest is not None:
+            if item.squares and digest is not None:
                 self.result.decoded += 1
                 if digest not in self.claimed:
                     self.claimed.add(digest)
@@ -271,21 +280,31 @@ class _Run:
             else:
                 self._keep_files([item.file])
 
-    def _encode(self, batch: list[_Read]) -> tuple[list[_Read], NDArray[np.void]]:
-        pixels = np.stack([item.pixels for item in batch if item.pixels is not None])
+    def _encode(self, batch: list[_Read]) -> _Encoded:
+        pixels = np.stack([item.squares[0] for item in batch])
         codes, latents = self.encoder().encode(pixels)
         rows = np.zeros(len(batch), PICTURE)
-        rows["digest"] = [np.frombuffer(item.file.digest or b"", np.uint8) for item in batch]
+        rows["digest"] = _digests(batch)
         rows["width"] = [item.width for item in batch]
         rows["height"] = [item.height for item in batch]
         rows["format"] = [sources.FORMATS.index(item.format) for item in batch]
         rows["detail"] = [sources.detail(item) for item in pixels]
         rows["code"], rows["latent"] = codes, latents
-        return batch, rows
+        return _Encoded(batch, rows, self._encode_parts(batch))
 
-    def _keep(self, batch: list[_Read], rows: NDArray[np.void]) -> None:
+    def _encode_parts(self, batch: list[_Read]) -> NDArray[np.void]:
+        pixels = [part for item in batch for part in item.squares[1:]]
+        rows = np.zeros(len(pixels), PART)
+        rows["digest"] = _digests([item for item in batch for _ in item.squares[1:]])
+        for first in range(0, len(pixels), BATCH):
+            some = slice(first, first + BATCH)
+            rows["code"][some], rows["latent"][some] = self.encoder().encode(np.stack(pixels[some]))
+        return rows
+
+    def _keep(self, encoded: _Encoded) -> None:
         """Pictures first, then the files that show them."""
-        self.store.put_pictures(self.model, rows)
+        batch = encoded.batch
+        self.store.put_pictures(self.model, encoded.pictures, encoded.parts)
         self.result.encoded += len(batch)
         self.kept.update(item.file.digest for item in batch if item.file.digest is not None)
         twins = [file for file in self.twins if file.digest in self.kept]
@@ -298,3 +317,8 @@ class _Run:
         for file in files:
             self.result.add(file)
         self.tell_progress()
+
+
+def _digests(items: Sequence[_Read]) -> NDArray[np.uint8]:
+    """(n, 16)"""
+    return np.frombuffer(b"".join(item.file.digest or b"" for item in items), np.uint8).reshape(-1, 16)

@@ -163,7 +163,8 @@ def _group(
         digest: (*precedence(*sizes[digest], by_digest[digest][0].size), by_digest[digest][0].path) for digest in sizes
     }
     apart = marks.pairs(store.place)
-    confirmed = confirm(pictures, by_digest, again, rank, thresholds, store, options.threads, on_progress, apart)
+    parts = store.parts(record.model_id, sorted(by_digest))
+    confirmed = confirm(pictures, parts, by_digest, again, rank, thresholds, store, options.threads, on_progress, apart)
     clock.lap("match")
     by_content = groups.centred(confirmed.matches, rank, apart)
     folders = Folders()

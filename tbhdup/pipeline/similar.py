@@ -56,6 +56,7 @@ class _Query:
     picture: sources.Decoded
     code: int
     latent: NDArray[np.int8]
+    parts: NDArray[np.int8]  # (k, 128) latents of its parts
 
 
 def _query(path: bytes, encoder: BatchEncoder) -> _Query:
@@ -67,16 +68,17 @@ def _query(path: bytes, encoder: BatchEncoder) -> _Query:
         raise TbhdupError(f"{os.fsdecode(path)}: {error.reason}: {error.detail}") from error
     side = encoder.record.preprocessing.side
     # Decoded the way a scan does it, so that a known picture gets its known code.
-    small = sources.square(sources.decode(data, side), side)
-    codes, latents = encoder.encode(small[None])
-    return _Query(path, sources.digest(data), picture, int(codes[0]), latents[0])
+    squares = sources.squares(sources.decode(data, side), side)
+    codes, latents = encoder.encode(np.stack(squares))
+    return _Query(path, sources.digest(data), picture, int(codes[0]), latents[0], latents[1:])
 
 
 def similar(queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10) -> list[list[Hit]]:
     """For each query the known files like it, best first, without the query's own path and what is marked as different.
 
     With a radius: everything within it, found through the store's substring tables, ordered by distance, then cosine.
-    Without: the nearest by cosine; with the proof, confirmed ones come first, the least changed before the others.
+    Without: the nearest by cosine; with the proof, which looks at those that a part is near to as well, confirmed ones
+    come first, the least changed before the others.
     """
     options = options or Options()
     encoder = load_encoder(options)
@@ -88,6 +90,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     views = Views(files, sources.Disk().again)
     apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
+    parts = store.parts(model) if options.radius is None and options.verify == "auto" else None
     out = []
     for path in queries:
         query = _query(path, encoder)
@@ -102,7 +105,9 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
         if apart:
             kept = [marks.ordered(query.digest, row.tobytes()) not in apart for row in rows["digest"]]
             rows = rows[np.array(kept, bool)]
-        near = [_hit(query, row) for row in _nearest(query, rows, None if everything is None else limit + SHORTLIST)]
+        near = [
+            _hit(query, row) for row in _nearest(query, rows, parts, None if everything is None else limit + SHORTLIST)
+        ]
         if options.verify == "auto" and everything is not None:
             view = view_of(query.picture, partial(sources.read, query.path))
             near = sorted((_proven(hit, view, views) for hit in near), key=_merit)
@@ -118,12 +123,30 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     return out
 
 
-def _nearest(query: _Query, rows: NDArray[np.void], count: int | None) -> NDArray[np.void]:
-    """The rows nearest by cosine, best first; equal ones by digest."""
-    latents = rows["latent"].astype(np.float32)
-    length = np.maximum(np.linalg.norm(latents, axis=1) * np.linalg.norm(query.latent.astype(np.float32)), 1e-9)
-    cosine = latents @ query.latent.astype(np.float32) / length
+def _nearest(
+    query: _Query, rows: NDArray[np.void], parts: NDArray[np.void] | None, count: int | None
+) -> NDArray[np.void]:
+    """The rows nearest by cosine, best first; equal ones by digest.
+
+    parts: of the rows; a part of either picture counts like the whole then. None: wholes alone are compared.
+    """
+    cosine = _cosines(query.latent, rows["latent"])
+    if parts is not None:
+        for part in query.parts:
+            np.maximum(cosine, _cosines(part, rows["latent"]), out=cosine)
+        at = {row.tobytes(): place for place, row in enumerate(rows["digest"])}
+        for row, value in zip(parts["digest"], _cosines(query.latent, parts["latent"]), strict=True):
+            place = at.get(row.tobytes())
+            if place is not None:
+                cosine[place] = max(cosine[place], value)
     return rows[np.argsort(-cosine, kind="stable")[:count]]
+
+
+def _cosines(latent: NDArray[np.int8], others: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Of one latent (128,) with each of the others (n, 128)."""
+    one, many = latent.astype(np.float32), others.astype(np.float32)
+    length = np.maximum(np.linalg.norm(many, axis=1) * np.linalg.norm(one), 1e-9)
+    return np.asarray(many @ one / length, np.float32)
 
 
 def _hit(query: _Query, row: NDArray[np.void]) -> Hit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbhdup.search.candidates import CANDIDATE, candidates
+from tbhdup.search.candidates import CANDIDATE, Candidates, Parts, candidates
 from tbhdup.search.choice import choose, neighbours, self_join
 from tbhdup.search.linear import PAIR
 from tbhdup.search.multi_index import FOUND, PERSISTED_TABLES, Index, probes
@@ -12,7 +12,9 @@ __all__ = [
     "FOUND",
     "PAIR",
     "PERSISTED_TABLES",
+    "Candidates",
     "Index",
+    "Parts",
     "candidates",
     "choose",
     "neighbours",

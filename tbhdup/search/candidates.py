@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,18 @@ CANDIDATE = np.dtype([("i", "<i8"), ("j", "<i8"), ("distance", "u1"), ("cosine",
 """Two positions, i < j, the Hamming distance of their codes (bits) and the cosine of their latents (-1..1)."""
 
 Candidates = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts of pictures that may be pictures of their own."""
+
+    codes: NDArray[np.uint64]  # (m,)
+    latents: NDArray[np.int8]  # (m, d)
+    owners: NDArray[np.int64]  # (m,) the position of the picture that each is a part of
+
+
+PART_NEARER = 0.1  # of the cosine: what frames and bars have in common is no reason for a look
 
 # A product of matrices takes 3 ns a cell, reading two latents from anywhere and multiplying them 100 ns a pair.
 GAIN = 32
@@ -25,11 +39,18 @@ ONE = 0x3F800000  # 1.0 as float32
 
 
 def candidates(
-    codes: NDArray[np.uint64], latents: NDArray[np.int8], radius: int, cosine: float, limit: int
+    codes: NDArray[np.uint64],
+    latents: NDArray[np.int8],
+    radius: int,
+    cosine: float,
+    limit: int,
+    parts: Parts | None = None,
 ) -> Candidates:
     """The pairs within the radius and of at least that cosine, as far as they are among the best of either picture.
 
     codes: (n,) uint64; latents: (n, d) int8, d <= 1024; radius: bits, inclusive; cosine: compared as float32.
+    parts: parts of the pictures, which are compared with wholes, not with each other, and have to be nearer by
+    PART_NEARER; two pictures are as near as the best of these comparisons says.
     A pair stays when it is among the `limit` best of i or of j; better is the larger cosine, then the smaller
     distance, then the smaller position of the other one. Returns a CANDIDATE array sorted by (i, j).
     The cosine is exact: an integer product, divided in float64 and rounded once to float32; that of a latent of zeros
@@ -40,21 +61,43 @@ def candidates(
         raise ValueError(f"latents must be int8, one row a code, not {latents.dtype} of shape {latents.shape}")
     if limit < 1 or len(codes) > LAST:
         raise ValueError(f"at least 1 candidate a picture (not {limit}), at most {LAST} pictures (not {len(codes)})")
+    n = len(codes)
+    if parts is not None:
+        codes, latents = np.concatenate([codes, parts.codes]), np.concatenate([latents, parts.latents])
     norm = np.concatenate([_dots(latents[part], latents[part]) for part in _parts(len(latents))]).astype(np.float64)
-    best = _Best(len(codes), limit)
+    best = _Best(n, limit, repeats=parts is not None)
     for block in self_join(codes, radius):
         i, j, distance = block["i"], block["j"], block["distance"]
         value = _cosines(latents, norm, i, j)
-        keep = np.flatnonzero(value >= np.float32(cosine))
+        keep = value >= np.float32(cosine)
+        if parts is not None:
+            j, keep = _as_pictures(n, parts, i, j, keep, value >= np.float32(cosine + PART_NEARER))
         best.offer(i[keep], j[keep], distance[keep], value[keep])
     return best.candidates()
 
 
-class _Best:
-    """The best few of every picture, from a stream of pairs in any order, each pair once."""
+def _as_pictures(
+    n: int,
+    parts: Parts,
+    i: NDArray[np.int64],
+    j: NDArray[np.int64],
+    near: NDArray[np.bool_],
+    nearer: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Pairs i < j of wholes (below n) and parts: j as the picture that it belongs to, and which pairs to keep.
 
-    def __init__(self, n: int, limit: int) -> None:
+    near, nearer: whether a pair is near enough for two wholes, and for a part and a whole.
+    """
+    picture = np.concatenate([np.arange(n), parts.owners])[j]
+    return picture, np.where(j >= n, nearer & (i < n) & (i != picture), near)
+
+
+class _Best:
+    """The best few of every picture, from a stream of pairs in any order; repeats: a pair may come more than once."""
+
+    def __init__(self, n: int, limit: int, repeats: bool) -> None:
         self._limit = limit
+        self._repeats = repeats
         self._floor = np.zeros(n, np.uint64)  # what a newcomer has to beat; 0: there is room
         self._owner = np.empty(0, np.int32)
         self._key = np.empty(0, np.uint64)
@@ -83,9 +126,13 @@ class _Best:
         owner = np.concatenate([self._owner, *(owner for owner, _ in self._waiting)])
         key = np.concatenate([self._key, *(key for _, key in self._waiting)])
         self._waiting, self._count = [], 0
-        order = np.argsort(~key)  # keys of one owner are never equal
+        order = np.argsort(~key)  # keys of one owner and another picture differ, or say the same
         order = order[np.argsort(owner[order], kind="stable")]
         owner, key = owner[order], key[order]
+        if self._repeats:
+            pair = owner.astype(np.int64) << POSITION_BITS | (key.view(np.int64) & LAST)
+            first = np.sort(np.unique(pair, return_index=True)[1])
+            owner, key = owner[first], key[first]
         start = np.flatnonzero(np.diff(owner, prepend=-1))
         place = np.arange(len(owner)) - np.repeat(start, np.diff(start, append=len(owner)))
         full = place == self._limit - 1

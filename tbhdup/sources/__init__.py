@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tbhdup.sources.lists import Row, read_manifest, split_list
     from tbhdup.sources.metadata import taken
     from tbhdup.sources.names import EXTENSIONS, is_archive, is_manifest, may_be_picture
-    from tbhdup.sources.pixels import detail, fit, luminance, square
+    from tbhdup.sources.pixels import detail, fit, luminance, square, squares
     from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read_file
     from tbhdup.sources.spool import Spool
     from tbhdup.sources.walking import Entry, Listing, walk
@@ -52,6 +52,7 @@ __all__ = [
     "skip_of",
     "split_list",
     "square",
+    "squares",
     "taken",
     "walk",
 ]
@@ -90,6 +91,7 @@ __getattr__ = lazily(
         "skip_of": "tbhdup.sources.archives",
         "split_list": "tbhdup.sources.lists",
         "square": "tbhdup.sources.pixels",
+        "squares": "tbhdup.sources.pixels",
         "taken": "tbhdup.sources.metadata",
         "walk": "tbhdup.sources.walking",
     },

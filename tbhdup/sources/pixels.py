@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tbhdup.sources.decoding import Decoded
+from tbhdup.sources.seams import WHOLE, Box, parts
 
 GRID = 16  # blocks along each side, for `detail`
 LEAST_DEVIATION = 4  # grey levels; a block above it shows something
@@ -16,9 +17,20 @@ LEAST_DEVIATION = 4  # grey levels; a block above it shows something
 _FILTER, _GAP = Image.Resampling.BILINEAR, 2.0
 
 
-def square(decoded: Decoded, side: int) -> NDArray[np.uint8]:
-    """The whole picture squeezed to a square, its aspect not kept: (side, side, 3) RGB, 0..255. The encoder's input."""
-    return _resize(decoded.image, side, side)
+def square(decoded: Decoded, side: int, part: Box = WHOLE) -> NDArray[np.uint8]:
+    """The whole picture, or a part of it, squeezed to a square, its aspect not kept: (side, side, 3) RGB, 0..255.
+
+    The encoder's input.
+    """
+    width, height = decoded.image.size
+    window = part.left * width, part.top * height, part.right * width, part.bottom * height
+    return np.array(decoded.image.resize((side, side), _FILTER, window, _GAP))
+
+
+def squares(decoded: Decoded, side: int) -> list[NDArray[np.uint8]]:
+    """The whole picture, then each of its parts (see `parts`), squeezed to squares: (side, side, 3) RGB each."""
+    whole = square(decoded, side)
+    return [whole, *(square(decoded, side, part) for part in parts(whole))]
 
 
 def fit(decoded: Decoded, side: int) -> NDArray[np.uint8]:

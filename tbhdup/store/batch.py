@@ -47,6 +47,7 @@ class Batch:
         self.inodes: dict[bytes, bytes] = {}  # device and inode -> key of the file put last
         self.pictures: defaultdict[str, list[NDArray[np.void]]] = defaultdict(list)
         self.digests: defaultdict[str, set[Digest]] = defaultdict(set)
+        self.parts: defaultdict[str, dict[Digest, bytes]] = defaultdict(dict)
         self.verdicts: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
         self.rows = 0
         self._since = 0.0
@@ -67,10 +68,15 @@ class Batch:
         self.files[folder_of(key)][key] = None
         self._count(1)
 
-    def put_pictures(self, model: str, rows: NDArray[np.void]) -> None:
-        """Add or replace pictures of one model."""
+    def put_pictures(self, model: str, rows: NDArray[np.void], parts: NDArray[np.void]) -> None:
+        """Add or replace pictures of one model, with their parts."""
         self.pictures[model].append(rows.copy())
         self.digests[model].update(digests_of(rows))
+        # A picture that is put again may have no parts any more: its record is then empty.
+        packed = dict.fromkeys(digests_of(rows), b"")
+        for digest, part in zip(digests_of(parts), parts, strict=True):
+            packed[digest] += part.tobytes()
+        self.parts[model].update(packed)
         self._count(len(rows))
 
     def put_verdict(self, verifier: str, key: bytes, record: bytes) -> None:
@@ -84,7 +90,7 @@ class Batch:
 
     def write(self, environment: Environment) -> None:
         """Commit everything: all of it or, on an error, nothing."""
-        models = [f"{kind}:{model}" for model in self.pictures for kind in ("pictures", "substrings")]
+        models = [f"{kind}:{model}" for model in self.pictures for kind in ("pictures", "parts", "substrings")]
         verifiers = [f"verdicts:{verifier}" for verifier in self.verdicts]
         environment.update([*BASE, *models, *verifiers], self._write)
 
@@ -92,6 +98,7 @@ class Batch:
         for model, arrays in self.pictures.items():
             cursor, hits = txn.cursor(databases[f"pictures:{model}"]), txn.cursor(databases[f"substrings:{model}"])
             _write_pictures(cursor, hits, _last_of_each(np.concatenate(arrays)))
+            _write_parts(txn, databases[f"parts:{model}"], self.parts[model])
         for verifier, verdicts in self.verdicts.items():
             txn.cursor(databases[f"verdicts:{verifier}"]).putmulti(sorted(verdicts.items()))
         for ident, rows in sorted(self.files.items()):
@@ -136,6 +143,14 @@ def _write_pictures(pictures: lmdb.Cursor[bytes], substrings: lmdb.Cursor[bytes]
     pictures.putmulti(zip(digests, column(rows, PICTURE.itemsize), strict=True))
     for table in range(TABLES):
         substrings.putmulti(table_entries(rows, table))
+
+
+def _write_parts(txn: lmdb.Transaction[bytes], database: lmdb._Database, parts: dict[Digest, bytes]) -> None:
+    for digest, record in sorted(parts.items()):
+        if record:
+            txn.put(digest, record, db=database)
+        else:
+            txn.delete(digest, db=database)
 
 
 def _drop_hits(cursor: lmdb.Cursor[bytes], stale: NDArray[np.void]) -> None:

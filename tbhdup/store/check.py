@@ -13,6 +13,7 @@ from tbhdup.errors import StoreError
 from tbhdup.store.environment import BASE, Environment, is_ours
 from tbhdup.store.paths import inside
 from tbhdup.store.records import (
+    PART,
     PICTURE,
     TABLES,
     Damaged,
@@ -21,6 +22,7 @@ from tbhdup.store.records import (
     folder_of,
     inode_key,
     pair_key,
+    parts_from,
     stat_of,
     table_entries,
     unpack_file,
@@ -59,6 +61,7 @@ def problems(environment: Environment) -> Iterator[str]:
         keyed = [name.partition(":")[::2] for name in databases if name not in BASE]
         for model in sorted({key for kind, key in keyed if kind != "verdicts"}):
             yield from snapshot.pictures(model)
+            yield from snapshot.parts(model)
         for verifier in sorted(key for kind, key in keyed if kind == "verdicts"):
             yield from snapshot.verdicts(verifier)
 
@@ -131,6 +134,18 @@ class Snapshot:
                         yield f"substring table {table} of the model {model!r} lacks the picture {hit[8:].hex()}"
         if self._txn.stat(self._databases[f"substrings:{model}"])["entries"] > found:
             yield from self._strange_hits(model)
+
+    def parts(self, model: str) -> Iterator[str]:
+        """Records are whole, have the digest of their key, and belong to a picture."""
+        if f"parts:{model}" not in self._databases:
+            return  # an older version has none
+        for key, record in self._cursor(f"parts:{model}"):
+            if not record or len(record) % PART.itemsize:
+                yield f"the parts of the picture {key.hex()} of the model {model!r} have another size"
+            elif set(digests_of(parts_from(record))) != {key}:
+                yield f"the parts of the picture {key.hex()} of the model {model!r} have the digest of another one"
+            elif self._get(f"pictures:{model}", key) is None:
+                yield f"the model {model!r} has parts of the picture {key.hex()}, but not the picture"
 
     def _strange_hits(self, model: str) -> Iterator[str]:
         """Entries of the substring tables that no picture accounts for."""

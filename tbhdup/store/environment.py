@@ -26,7 +26,7 @@ MAP_SIZE = 16 << 20  # bytes, of a new store; doubled whenever it is full
 MAX_DATABASES = 256
 
 BASE = ("meta", "folders", "files", "inodes")
-KEYED = ("pictures", "substrings", "verdicts")  # "pictures:<model id>", ..., "verdicts:<verifier version>"
+KEYED = ("pictures", "parts", "substrings", "verdicts")  # "pictures:<model id>", ..., "verdicts:<verifier version>"
 
 Databases: TypeAlias = "Mapping[str, lmdb._Database]"
 Work: TypeAlias = "Callable[[lmdb.Transaction[bytes], Databases], object]"

@@ -26,6 +26,12 @@ PICTURE = np.dtype(
 )
 """One picture as one model sees it; packed, and stored as it is."""
 
+PART = np.dtype([("digest", "u1", (16,)), ("code", "<u8"), ("latent", "i1", (LATENT_SIZE,))])
+"""A part of a picture that may be a picture of its own, as one model sees it; `digest` is the whole picture's.
+
+A picture's parts are one record: all of them, packed.
+"""
+
 HIT = np.dtype([("code", "<u8"), ("digest", "u1", (16,))])
 """One entry of a substring table: the whole code, so that distances need no look-up of the picture."""
 
@@ -165,6 +171,13 @@ def pictures_from(records: Iterable[bytes], count: int) -> NDArray[np.void]:
             raise Damaged("its pictures have another size")
         part[:] = np.frombuffer(joined, PICTURE)
     return rows
+
+
+def parts_from(records: bytes) -> NDArray[np.void]:
+    """Records one after the other as an array of parts. Raises Damaged."""
+    if len(records) % PART.itemsize:
+        raise Damaged("the parts of its pictures have another size")
+    return np.frombuffer(bytearray(records), PART)
 
 
 def table_entries(rows: NDArray[np.void], table: int) -> list[tuple[bytes, bytes]]:

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.errors import StoreError
-from tbhdup.store.batch import COMMIT_ROWS, Batch, rows_from
+from tbhdup.store.batch import Batch, rows_from
 from tbhdup.store.check import check
 from tbhdup.store.environment import SCHEMA, Environment, is_ours
 from tbhdup.store.paths import Tops, inside
 from tbhdup.store.place import network_file_system
 from tbhdup.store.records import (
     HIT,
+    PART,
     PICTURE,
     as_digest,
     digest_of,
+    digests_of,
     folder_id,
     folder_of,
     inode_key,
@@ -31,6 +33,7 @@ from tbhdup.store.records import (
     pack_stat,
     pack_verdict,
     pair_key,
+    parts_from,
     pictures_from,
     stat_of,
     table_key,
@@ -42,6 +45,8 @@ from tbhdup.values import Digest, File, Verdict
 
 Pair = tuple[Digest, Digest]
 _Head = tuple[bytes, bytes, File, Iterator[File]]  # path and folder id of the next file, that file, the ones after it
+
+NO_PARTS = np.empty(0, PART)
 
 CHUNK = 4096  # rows read in one transaction while a caller iterates
 NAME_LIMIT = 400  # bytes of a model id or verifier version
@@ -221,14 +226,32 @@ class Store:
             records = [record for _, record in cursor.getmulti(sorted(set(map(as_digest, digests))))]
             return pictures_from(iter(records), len(records))
 
-    def put_pictures(self, model: str, rows: NDArray[np.void]) -> None:
-        """Add or replace pictures of a model, and their codes in its substring tables. rows: (N,) PICTURE."""
+    def parts(self, model: str, digests: Iterable[Digest] | None = None) -> NDArray[np.void]:
+        """The parts of all pictures of a model, or of those of the given contents: PART rows, sorted by digest."""
+        self.commit()
+        database = self._environment.find(f"parts:{model}")
+        if database is None:
+            return np.empty(0, PART)
+        with self._environment.read() as txn:
+            cursor = txn.cursor(database)
+            if digests is None:
+                records = b"".join(cursor.iternext(keys=False))
+            else:
+                records = b"".join(record for _, record in cursor.getmulti(sorted(set(map(as_digest, digests)))))
+        return parts_from(records)
+
+    def put_pictures(self, model: str, rows: NDArray[np.void], parts: NDArray[np.void] = NO_PARTS) -> None:
+        """Add or replace pictures of a model, and their codes in its substring tables.
+
+        rows: (N,) PICTURE; parts: (M,) PART, all of these pictures, each picture's in their order.
+        """
         if rows.dtype != PICTURE or rows.ndim != 1:
             raise ValueError(f"pictures are rows of the dtype PICTURE, not {rows.dtype} {rows.shape}")
+        if parts.dtype != PART or parts.ndim != 1 or not set(digests_of(parts)) <= set(digests_of(rows)):
+            raise ValueError("parts are rows of the dtype PART, of the pictures that are put with them")
         _check_name(model)
-        for start in range(0, len(rows), COMMIT_ROWS):
-            with self._writing() as batch:
-                batch.put_pictures(model, rows[start : start + COMMIT_ROWS])
+        with self._writing() as batch:
+            batch.put_pictures(model, rows, parts)
 
     def bucket(self, model: str, table: int, substring: int) -> NDArray[np.void]:
         """The pictures whose code has the substring at bits 16t .. 16t+15, t = table: HIT rows, in no special order."""

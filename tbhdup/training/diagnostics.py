@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from tbhdup.model.bits import balance, spread
 from tbhdup.model.network import Encoder, Heads
@@ -33,13 +33,13 @@ class HeldOut:
         clean = encode_clean(encoder, iter(np.array_split(self.clean, max(1, len(self.clean) // 64))))
         edited = encode_clean(encoder, iter(np.array_split(self.edited, max(1, len(self.edited) // 64))))
         return {
-            **recalls(clean, edited),
+            **recalls(encoder, clean, edited),
             **bit_health((clean.logits > 0).numpy()),
             **code_use(bottlenecks, clean, self.teacher),
         }
 
 
-def strong_views(paths: list[bytes], config: Config) -> Pixels:
+def strong_views(paths: Sequence[bytes], config: Config) -> Pixels:
     """One strongly edited view a photograph, drawn from a seed of its own: (n, side, side, 3)."""
     out = []
     for number, path in enumerate(paths):
@@ -48,10 +48,11 @@ def strong_views(paths: list[bytes], config: Config) -> Pixels:
     return np.stack(out)
 
 
-def recalls(clean: Heads, edited: Heads) -> dict[str, float]:
+@torch.no_grad()
+def recalls(encoder: Encoder, clean: Heads, edited: Heads) -> dict[str, float]:
     """Share of edited views nearer to their own photograph than the false-match rate's quantile of strangers."""
     n = len(clean.latent)
-    cosine = functional.normalize(edited.latent, dim=1) @ functional.normalize(clean.latent, dim=1).T
+    cosine = encoder.distinct(edited.latent) @ encoder.distinct(clean.latent).T
     signs = [torch.where(heads.logits > 0, 1.0, -1.0) for heads in (edited, clean)]
     agreement = signs[0] @ signs[1].T
     found: dict[str, float] = {}

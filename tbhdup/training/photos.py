@@ -22,22 +22,33 @@ Pixels = NDArray[np.uint8]
 VIEWS = 2
 
 
-def find_photos(folders: Sequence[Path], on_skip: Callable[[bytes, str], None]) -> list[bytes]:
-    """Every picture below the folders that can be decoded, sorted. UsageError for fewer than 64."""
-    paths = [
-        os.path.join(listing.folder, entry.name)
-        for listing in sources.walk([os.fsencode(folder) for folder in folders])
-        for entry in listing.entries
-    ]
+def find_photos(folders: Sequence[Path], on_skip: Callable[[bytes, str], None]) -> list[list[bytes]]:
+    """For each folder every picture below it that can be decoded, sorted, but for those that an earlier one has.
+
+    UsageError for fewer than 64.
+    """
+    seen: set[bytes] = set()
+    found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        troubles = list(pool.map(_trouble, paths))
-    good = [path for path, trouble in zip(paths, troubles, strict=True) if trouble is None]
-    for path, trouble in zip(paths, troubles, strict=True):
-        if trouble is not None:
-            on_skip(path, trouble)
-    if len(good) < 64:
-        raise UsageError(f"{len(good)} usable photographs are too few to train on: name folders with thousands")
-    return sorted(good)
+        for folder in folders:
+            paths = [
+                os.path.join(listing.folder, entry.name)
+                for listing in sources.walk([os.fsencode(folder)])
+                for entry in listing.entries
+            ]
+            new = sorted(set(paths) - seen)
+            seen.update(new)
+            good = []
+            for path, trouble in zip(new, pool.map(_trouble, new), strict=True):
+                if trouble is None:
+                    good.append(path)
+                else:
+                    on_skip(path, trouble)
+            found.append(good)
+    usable = sum(map(len, found))
+    if usable < 64:
+        raise UsageError(f"{usable} usable photographs are too few to train on: name folders with thousands")
+    return found
 
 
 def _trouble(path: bytes) -> str | None:
@@ -65,14 +76,22 @@ def clean(path: bytes, side: int) -> Pixels:
     return sources.square(sources.decode(sources.read(path), side), side)
 
 
-def split(paths: Sequence[bytes], held_out: int) -> tuple[list[bytes], list[bytes]]:
+def split(folders: Sequence[Sequence[bytes]], held_out: int) -> tuple[list[bytes], list[bytes]]:
     """Photographs to train on, and those never shown in training; both sorted. At most a fifth is held out.
 
-    The same ones in every run: a run that starts from another's weights must not be judged on what that was trained on.
+    The same ones in every run, each folder's share drawn from it alone: a run that starts from another's weights, or
+    adds a folder to what that had, must not be judged on what was trained on.
     """
-    order = np.random.default_rng([1, 0]).permutation(len(paths))
-    apart = set(order[: min(held_out, len(paths) // 5)].tolist())
-    return [p for i, p in enumerate(paths) if i not in apart], [p for i, p in enumerate(paths) if i in apart]
+    total = sum(map(len, folders))
+    held_out = min(held_out, total // 5)
+    training: list[bytes] = []
+    apart: list[bytes] = []
+    for paths in folders:
+        order = np.random.default_rng([1, 0]).permutation(len(paths)).tolist()
+        share = held_out * len(paths) // total
+        apart += [paths[i] for i in order[:share]]
+        training += [paths[i] for i in order[share:]]
+    return sorted(training), sorted(apart)
 
 
 @dataclass(frozen=True)

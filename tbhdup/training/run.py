@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,14 +20,17 @@ from tbhdup.model.encoding import load_network, pack_codes, quantise_latents
 from tbhdup.model.network import FEATURES, Encoder
 from tbhdup.model.record import Preprocessing, Record, file_digest, read_record, write_record
 from tbhdup.model.trunk import conv_norms
+from tbhdup.training.background import kinds
 from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
 from tbhdup.training.diagnostics import HeldOut, strong_views
 from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes
 from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
+from tbhdup.training.related import related
 from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean, first_figures
 
-SETTLED = 2000  # training photographs that the bits and axes are centred on
+SETTLED = 2000  # training photographs that bits, axes and kinds are settled on while the run goes on,
+SETTLED_LAST = 20000  # and at its end
 IMAGENET, SHIPPED = "imagenet", "shipped"
 WATCHED = 1500  # held-out photographs that the running diagnostics look at
 
@@ -73,15 +77,15 @@ def train(
     unit = teacher / np.linalg.norm(teacher, axis=1, keepdims=True)
     steps = Steps(training, nearest_unrelated(unit, config.near), config)
     on_stage("views of held-out photographs")
-    watched = apart[:: max(1, len(apart) // WATCHED)]  # from every folder alike: paths are sorted
+    watched = _evenly(apart, WATCHED)
     pixels = np.concatenate(list(clean_batches(watched, config.side)))
     untouched = _pool(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).numpy()
     taught = torch.from_numpy(untouched @ weight[: config.teacher].T + bias[: config.teacher])
     held_out = HeldOut(pixels, strong_views(watched, config), taught)
-    typical = training[:: max(1, len(training) // SETTLED)]
 
     def evaluate(averaged: Encoder, bottlenecks: Bottlenecks) -> dict[str, float]:
-        settle(averaged, clean_batches(typical, config.side))
+        if trainer.step:  # what the run has to beat is measured as it is
+            averaged = settle(averaged, clean_batches(_evenly(training, SETTLED), config.side))
         return held_out.measure(averaged, bottlenecks)
 
     trainer = Trainer(config, out, steps, encoder, torch.from_numpy(teacher), on_step, evaluate, workers=workers)
@@ -91,9 +95,10 @@ def train(
     if not trainer.run(stop):
         return Outcome(False, trainer.step)
     on_stage(f"calibration on {len(apart)} held-out photographs")
-    figures = evaluate(trainer.averaged, trainer.bottlenecks)
+    settled = settle(trainer.averaged, clean_batches(_evenly(training, SETTLED_LAST), config.side))
+    figures = held_out.measure(settled, trainer.bottlenecks)
     facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
-    weights = export(trainer.averaged, config, apart, out, facts, figures)
+    weights = export(settled, config, apart, out, facts, figures)
     return Outcome(True, trainer.step, weights, first_figures(out), figures)
 
 
@@ -112,8 +117,12 @@ def starting_encoder(config: Config) -> Encoder:
 
 
 @torch.no_grad()
-def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> None:
-    """Centre each bit and each axis of the latent on clean photographs: training centred them on edited ones."""
+def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Encoder:
+    """A copy with its bits and axes centred on clean photographs, and with the background that these make.
+
+    Training centred the bits and axes on edited ones.
+    """
+    encoder = copy.deepcopy(encoder)
     pooled = _pool(encoder, batches)
     for norm in (encoder.code_norm, encoder.latent_norm):
         assert isinstance(norm, nn.BatchNorm1d)
@@ -122,6 +131,14 @@ def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> None:
         norm.train()
     encoder.heads(pooled)
     encoder.eval()
+    unit = functional.normalize(encoder.heads(pooled).latent, dim=1)
+    encoder.background = torch.from_numpy(kinds(unit.numpy()))
+    return encoder
+
+
+def _evenly(paths: Sequence[bytes], count: int) -> Sequence[bytes]:
+    """About so many of the paths, from every folder alike: they are sorted."""
+    return paths[:: max(1, len(paths) // count)]
 
 
 @torch.no_grad()
@@ -152,6 +169,8 @@ def export(
 ) -> Path:
     """Fold the norms, store in fp16, calibrate on photographs that were not trained on; returns the weights file.
 
+    Photographs of which the proof says that they are one picture are no strangers to each other.
+
     Convolutions are rounded to bf16, of which fp16 holds nearly every value: so half precision and fp32 work with the
     same weights, and differ by the rounding of activations alone.
     """
@@ -167,14 +186,14 @@ def export(
     encoder.load_state_dict({name: tensor.half().float() for name, tensor in encoder.state_dict().items()})
     heads = encode_clean(encoder, clean_batches(apart, config.side))
     codes = pack_codes(heads.logits.numpy())
-    latents = quantise_latents(functional.normalize(heads.latent, dim=1).numpy())
+    latents = quantise_latents(encoder.distinct(heads.latent).numpy())
     record = Record(
         name=config.name,
         digest=file_digest(path),
         preprocessing=Preprocessing(side=config.side),
         bits=config.bits,
         latent=config.latent,
-        calibration=calibration.count(codes, latents),
+        calibration=calibration.count(codes, latents, related(apart, codes, latents)),
         training=training,
         figures={name: round(value, 5) for name, value in figures.items()},
         licence="Apache-2.0",

@@ -12,9 +12,11 @@ import pytest
 from action_samples import contents, copies, group, leftovers, member, put, report, use_trash
 from trees import manifest
 
-from tbhdup.actions import Action, Journal, Plan, Step, apply, make, trash, undo
+from tbhdup.actions import Action, Journal, Plan, Step, make, trash
+from tbhdup.actions.apply import apply
 from tbhdup.actions.files import look
 from tbhdup.actions.journal import Entry
+from tbhdup.actions.undo import undo
 from tbhdup.errors import ActionError, UsageError
 from tbhdup.values import Kind, Report
 

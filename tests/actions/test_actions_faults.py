@@ -17,7 +17,9 @@ import pytest
 from action_samples import contents, copies, failing, leftovers, put, report, use_trash
 from trees import everything, manifest
 
-from tbhdup.actions import Action, Journal, apply, make, undo
+from tbhdup.actions import Action, Journal, make
+from tbhdup.actions.apply import apply
+from tbhdup.actions.undo import undo
 from tbhdup.errors import ActionError, UsageError
 
 DATA = {b"first", b"second", b"third"}

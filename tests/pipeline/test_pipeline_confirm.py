@@ -11,15 +11,20 @@ from PIL import Image, ImageOps
 import tbhdup
 from tbhdup.pipeline.confirm import _likely_centres
 from tbhdup.search.candidates import CANDIDATE
+from tbhdup.store import PICTURE
 
 
 def test_the_likely_centre_is_nearest_to_most_candidates_then_first_by_rank() -> None:
     digests = [bytes([number]) * 16 for number in range(4)]
     rank = {digest: (-number,) for number, digest in enumerate(digests)}
-    found = np.array([(0, 1, 0, 0.9), (1, 2, 0, 0.8), (1, 3, 0, 0.7)], CANDIDATE)
-    order = _likely_centres(found, digests, rank)
-    assert sorted(digests, key=order.__getitem__) == [digests[1], digests[0], digests[2], digests[3]]
-    none = _likely_centres(found[:0], digests, rank)
+    pictures = np.zeros(4, PICTURE)
+    for row, (x, y) in zip(pictures, [(60, 80), (100, 0), (80, 60), (50, -86)], strict=True):
+        row["latent"][:2] = x, y
+    # The fourth is a candidate of all others, but only for a part: as a whole it is far from them.
+    found = np.array([(0, 2, 0, 0.96), (1, 2, 0, 0.8), (0, 3, 0, 0.99), (1, 3, 0, 0.99), (2, 3, 0, 0.99)], CANDIDATE)
+    order = _likely_centres(found, pictures, digests, rank)
+    assert sorted(digests, key=order.__getitem__) == [digests[2], digests[0], digests[1], digests[3]]
+    none = _likely_centres(found[:0], pictures, digests, rank)
     assert sorted(digests, key=none.__getitem__) == digests[::-1]
 
 

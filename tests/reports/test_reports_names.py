@@ -10,7 +10,7 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tbhdup.reports import WRITERS, paths
+from tbhdup.reports import paths, writer
 from tbhdup.values import Group, Kind, Member, Reason, Report, Skip, Summary, Thresholds
 
 AWKWARD = (
@@ -56,7 +56,7 @@ def report(found: list[bytes], skips: tuple[Skip, ...] = ()) -> Report:
 
 
 def joined(form: str, shown: Report) -> bytes:
-    return b"".join(WRITERS[form](shown))
+    return b"".join(writer(form)(shown))
 
 
 def path_in(fields: dict[str, str], name: str = "path") -> bytes:
