@@ -3,7 +3,8 @@
 A group has a centre that every member matches directly. That B is a copy of A and C a copy of B does not put C beside
 A: the pair (A, C) has to be confirmed itself, and `missing_spokes` names the pairs that are worth the attempt.
 Pairs that someone has set apart, `apart`, each with the smaller digest first, are in no group together, even if both
-match its centre: the one with the weaker match is left out.
+match its centre: the one with the weaker match is left out. So it is with two pictures that show different parts of the
+centre and nothing in common: a collage does not make one of its pictures.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from typing import Any
 from tbhdup.values import Digest, Kind, Match
 
 Pairs = Set[tuple[Digest, Digest]]
+Window = tuple[float, float, float, float]
+"""Left, top, right, bottom, 0..1."""
+
+MOST_OF_A_PART = 0.7  # of the whole that it is a part of
+LEAST_IN_COMMON = 0.05  # of the smaller of two parts: less, and they show different things
+
 Rank = Mapping[Digest, tuple[Any, ...]]
 """Which picture goes first where matches do not decide: the smaller tuple. All tuples must compare with each other."""
 
@@ -120,12 +127,16 @@ class _Graph:
     def members(self, centre: Digest) -> dict[Digest, Match]:
         """The neighbours that go into one group: the strongest first, and none that is set apart from one before."""
         near = self._edges[centre]
-        if not any(digest in self._apart for digest in near):
+        windows = {digest: _window(centre, match) for digest, match in near.items() if _is_part(match)}
+        if len(windows) < 2 and not any(digest in self._apart for digest in near):
             return near
         taken: dict[Digest, Match] = {}
         by_rank = sorted(near, key=self.order)
         for digest in sorted(by_rank, key=lambda digest: _strength(near[digest]), reverse=True):
-            if self._apart.get(digest, set()).isdisjoint(taken):
+            beside = digest in windows and any(
+                _shared(windows[digest], windows[other]) < LEAST_IN_COMMON for other in windows.keys() & taken.keys()
+            )
+            if not beside and self._apart.get(digest, set()).isdisjoint(taken):
                 taken[digest] = near[digest]
         return taken
 
@@ -168,6 +179,33 @@ class _Graph:
             sum(match.distance for match in matches),
             *self.order(digest),
         )
+
+
+def _is_part(match: Match) -> bool:
+    """Whether one of the two shows so little of the other that it could be one of its parts."""
+    return match.relation is not None and min(match.relation.share_a, match.relation.share_b) < MOST_OF_A_PART
+
+
+def _window(centre: Digest, match: Match) -> Window:
+    """The part of the centre that the other picture shows: the box around it, in units of the centre's sides."""
+    assert match.relation is not None
+    x, y, t, u, v, w = match.relation.transform
+    corners: list[tuple[float, float]] = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    if centre == match.a:  # the map leads away from the centre: back from the other's corners
+        scale = x * v - y * u
+        corners = [((v * (p - t) - y * (q - w)) / scale, (x * (q - w) - u * (p - t)) / scale) for p, q in corners]
+    else:
+        corners = [(x * p + y * q + t, u * p + v * q + w) for p, q in corners]
+    across, down = zip(*(((min(max(p, 0.0), 1.0), min(max(q, 0.0), 1.0)) for p, q in corners)), strict=True)
+    return min(across), min(down), max(across), max(down)
+
+
+def _shared(one: Window, other: Window) -> float:
+    """What two windows have in common, as a share of the smaller one."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = min((right - left) * (bottom - top) for left, top, right, bottom in (one, other))
+    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 1.0
 
 
 def _strength(match: Match) -> tuple[Any, ...]:

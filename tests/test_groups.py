@@ -182,3 +182,42 @@ def test_large_stars_and_long_chains_take_no_time() -> None:
     assert len(centred(chain, rank)) > 5_000
     assert len(missing_spokes(chain, rank, set())) == 20_000 - 3
     assert time.perf_counter() - start < 20
+
+
+def crop_of(whole: Digest, part: Digest, window: tuple[float, float, float, float], turned: bool = False) -> Match:
+    """A match in which `part` shows a window (left, top, right, bottom) of `whole`; turned: told from the part."""
+    left, top, right, bottom = window
+    width, height = right - left, bottom - top
+    if turned:
+        relation = Relation(("padded",), 1.0, width * height, transform=(width, 0, left, 0, height, top))
+        return match(part, whole, relation=relation)
+    away = (1 / width, 0, -left / width, 0, 1 / height, -top / height)
+    return match(whole, part, relation=Relation(("cropped",), width * height, 1.0, transform=away))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_collage_does_not_make_one_of_its_pictures(turned: bool) -> None:
+    halves = [crop_of(A, B, (0, 0, 0.5, 1)), crop_of(A, C, (0.51, 0, 1, 1), turned)]
+    assert digests_of(centred(halves, RANK)) == [[A, B]]
+    # A copy of the second half goes with it.
+    assert digests_of(centred([*halves, match(C, D)], RANK)) == [[A, B], [C, D]]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_crops_that_overlap_and_copies_of_the_whole_are_one_group(turned: bool) -> None:
+    overlapping = [crop_of(A, B, (0, 0, 0.6, 1), turned), crop_of(A, C, (0.4, 0.2, 1, 1))]
+    assert digests_of(centred(overlapping, RANK)) == [[A, B, C]]
+    large = [crop_of(A, B, (0, 0, 0.3, 0.3)), crop_of(A, C, (0.05, 0.05, 1, 1), turned), match(A, D)]
+    assert digests_of(centred(large, RANK)) == [[A, B, C, D]]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 2, st.booleans()), min_size=2, max_size=5, unique=True))
+def test_parts_of_one_group_have_something_in_common(corners: list[tuple[int, int, bool]]) -> None:
+    windows = {NAMES[n + 1]: (x / 20, y / 20, x / 20 + 0.5, y / 20 + 0.5) for n, (x, y, _) in enumerate(corners)}
+    found = [crop_of(A, name, window, corners[n][2]) for n, (name, window) in enumerate(windows.items())]
+    (_, *members), *_ = centred(found, RANK)
+    for one, _ in members:
+        for other, _ in members:
+            a, b = windows[one], windows[other]
+            width, height = (min(a[k + 2], b[k + 2]) - max(a[k], b[k]) for k in (0, 1))
+            assert max(0, width) * max(0, height) / 0.25 > 0.05 - 1e-9

@@ -137,8 +137,8 @@ class Snapshot:
 
     def parts(self, model: str) -> Iterator[str]:
         """Records are whole, have the digest of their key, and belong to a picture."""
-        if f"parts:{model}" not in self._databases:
-            return  # an older version has none
+        if f"parts:{model}" not in self._databases or f"pictures:{model}" not in self._databases:
+            return  # an older version has no parts; that the pictures are missing was said
         for key, record in self._cursor(f"parts:{model}"):
             if not record or len(record) % PART.itemsize:
                 yield f"the parts of the picture {key.hex()} of the model {model!r} have another size"

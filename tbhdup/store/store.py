@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.errors import StoreError
-from tbhdup.store.batch import Batch, rows_from
+from tbhdup.store.batch import COMMIT_ROWS, Batch, rows_from
 from tbhdup.store.check import check
 from tbhdup.store.environment import SCHEMA, Environment, is_ours
 from tbhdup.store.paths import Tops, inside
@@ -250,8 +250,12 @@ class Store:
         if parts.dtype != PART or parts.ndim != 1 or not set(digests_of(parts)) <= set(digests_of(rows)):
             raise ValueError("parts are rows of the dtype PART, of the pictures that are put with them")
         _check_name(model)
-        with self._writing() as batch:
-            batch.put_pictures(model, rows, parts)
+        whole = digests_of(parts)
+        for start in range(0, len(rows), COMMIT_ROWS):
+            some = rows[start : start + COMMIT_ROWS]
+            here = set(digests_of(some)) if len(parts) else ()
+            with self._writing() as batch:
+                batch.put_pictures(model, some, parts[[digest in here for digest in whole]])
 
     def bucket(self, model: str, table: int, substring: int) -> NDArray[np.void]:
         """The pictures whose code has the substring at bits 16t .. 16t+15, t = table: HIT rows, in no special order."""

@@ -19,6 +19,8 @@ def kinds(unit: Floats, seed: int = 0) -> Floats:
     The same input gives the same kinds.
     """
     count = min(KINDS, len(unit) // LEAST_OF_A_KIND)
+    if not count:
+        return np.zeros((0, unit.shape[1]), np.float32)
     centres = unit[np.random.default_rng(seed).choice(len(unit), count, replace=False)]
     for _ in range(ROUNDS):
         sums = np.zeros_like(centres)
@@ -30,4 +32,4 @@ def kinds(unit: Floats, seed: int = 0) -> Floats:
 
 def _nearest(unit: Floats, centres: Floats) -> NDArray[np.intp]:
     parts = [unit[first : first + ROWS] @ centres.T for first in range(0, len(unit), ROWS)]
-    return np.concatenate([part.argmax(axis=1) for part in parts]) if len(centres) else np.zeros(0, np.intp)
+    return np.concatenate([part.argmax(axis=1) for part in parts])

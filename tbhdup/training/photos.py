@@ -88,7 +88,7 @@ def split(folders: Sequence[Sequence[bytes]], held_out: int) -> tuple[list[bytes
     apart: list[bytes] = []
     for paths in folders:
         order = np.random.default_rng([1, 0]).permutation(len(paths)).tolist()
-        share = held_out * len(paths) // total
+        share = held_out * len(paths) // max(1, total)
         apart += [paths[i] for i in order[:share]]
         training += [paths[i] for i in order[share:]]
     return sorted(training), sorted(apart)

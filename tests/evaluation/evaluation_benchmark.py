@@ -56,4 +56,5 @@ def _edits(image: Image.Image) -> dict[str, Image.Image]:
         "half": image.resize((120, 90)),
         "mirror": ImageOps.mirror(image),
         "crop": image.crop((60, 40, 220, 160)),
+        "framed": ImageOps.expand(image, 40, "navy"),
     }

@@ -38,7 +38,7 @@ def test_figures_on_stdout_and_as_files(folder: Path) -> None:
     said = done.stdout.splitlines()
     assert max(map(len, said)) <= 80
     assert "…" not in done.stdout
-    for edit in ("all", "bytecopy", "crop", "half", "jpeg", "mirror", "broken"):
+    for edit in ("all", "bytecopy", "crop", "framed", "half", "jpeg", "mirror", "broken"):
         assert any(line.split()[:1] == [edit] for line in said), edit
 
     figures = json.loads((out / "copies.json").read_text())
@@ -50,7 +50,7 @@ def test_figures_on_stdout_and_as_files(folder: Path) -> None:
 
     with (out / "copies.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == (SHIPPED_RULES + 1) * (1 + 6)
+    assert len(rows) == (SHIPPED_RULES + 1) * (1 + 7)
     told = {(row["edit"], row["measure"], row["rate_asked"]): float(row["recall"]) for row in rows}
     assert len(told) == len(rows)
     for figure in figures["figures"]:

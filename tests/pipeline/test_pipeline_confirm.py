@@ -42,3 +42,23 @@ def test_copies_are_told_from_the_original_not_from_its_largest_copy(tmp_path: P
     assert len(relations) == 6
     assert "cropped" not in relations["mirrored.png"]
     assert all("cropped" not in relations[f"q{quality}.jpg"] for quality in (40, 60, 80))
+
+
+def test_the_halves_of_a_collage_are_found_and_do_not_join_their_pictures(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    left, right = drawing.picture("city", 5, (480, 360)), drawing.picture("landscape", 6, (480, 360))
+    for name, image in (("left", left), ("right", right)):
+        image.save(photos / f"{name}.png")
+    collage = Image.new("RGB", (960, 360))
+    collage.paste(left, (0, 0))
+    collage.paste(right, (480, 0))
+    collage.save(photos / "collage.jpg", quality=85)
+    report = tbhdup.scan([photos], store=tmp_path / "store")
+    assert report.summary.candidates >= 2
+    (group,) = report.groups
+    names = {member.path.rpartition(b"/")[2] for member in group.members}
+    assert b"collage.jpg" in names
+    assert len(names) == 2
+    hits = tbhdup.similar([photos / "collage.jpg"], store=tmp_path / "store", limit=2)[0]
+    assert {hit.path.rpartition(b"/")[2] for hit in hits} == {b"left.png", b"right.png"}

@@ -16,21 +16,33 @@ from tbhdup.search.candidates import _from_ordinal, _ordinal
 
 
 def by_definition(
-    codes: np.ndarray, latents: np.ndarray, radius: int, cosine: float, limit: int
+    codes: np.ndarray,
+    latents: np.ndarray,
+    radius: int,
+    cosine: float,
+    limit: int,
+    parts: search.Parts | None = None,
 ) -> list[tuple[int, int, int, float]]:
+    n = len(codes)
+    owner = list(range(n))
+    if parts is not None:
+        codes, latents = np.concatenate([codes, parts.codes]), np.concatenate([latents, parts.latents])
+        owner += parts.owners.tolist()
     code, latent = codes.tolist(), latents.tolist()
     norm = [sum(x * x for x in row) for row in latent]
-    pairs = {}
-    for i in range(len(code)):
+    pairs: dict[tuple[int, int], tuple[int, np.float32]] = {}
+    for i in range(n):
         for j in range(i + 1, len(code)):
+            least = cosine if j < n else cosine + 0.1
             distance = (code[i] ^ code[j]).bit_count()
             length = math.sqrt(norm[i] * norm[j])
             dot = sum(x * y for x, y in zip(latent[i], latent[j], strict=True))
             value = np.float32(dot / length if length else 0.0)
-            if distance <= radius and value >= np.float32(cosine):
-                pairs[i, j] = distance, value
+            if distance <= radius and value >= np.float32(least) and i != owner[j]:
+                pair = min(i, owner[j]), max(i, owner[j])
+                pairs[pair] = min(pairs.get(pair, (distance, value)), (distance, value), key=lambda p: (-p[1], p[0]))
     kept = set()
-    for picture in range(len(code)):
+    for picture in range(n):
         mine = [
             (-value, distance, i + j - picture, (i, j))
             for (i, j), (distance, value) in pairs.items()
@@ -60,6 +72,23 @@ def test_candidates_are_those_of_the_definition(n: int, seed: int, radius: int, 
     found = search.candidates(codes, latents, radius, cosine, limit)
     assert found.dtype == search.CANDIDATE
     assert found.tolist() == by_definition(codes, latents, radius, cosine, limit)
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(0, 40),
+    st.integers(0, 10**6),
+    st.integers(0, 64),
+    st.floats(-1, 1),
+    st.integers(1, 4),
+)
+@settings(deadline=None, max_examples=80)
+def test_parts_speak_for_their_pictures(n: int, pieces: int, seed: int, radius: int, cosine: float, limit: int) -> None:
+    codes, latents = photographs(n + pieces, seed=seed)
+    owners = np.random.default_rng(seed).integers(0, n, pieces)
+    parts = search.Parts(codes[n:], latents[n:], owners)
+    found = search.candidates(codes[:n], latents[:n], radius, cosine, limit, parts)
+    assert found.tolist() == by_definition(codes[:n], latents[:n], radius, cosine, limit, parts)
 
 
 @given(st.lists(st.lists(st.integers(-1, 1), min_size=2, max_size=2), max_size=20), st.integers(1, 4))

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tbhdup.store import PICTURE
+from tbhdup.store import PART, PICTURE
 from tbhdup.values import File, Reason, Relation, Verdict
 
 digests = st.binary(min_size=16, max_size=16)
@@ -70,6 +70,15 @@ def pictures(count: int, seed: int = 0, code_bits: int = 64) -> NDArray[np.void]
     rows = np.frombuffer(rng.bytes(count * PICTURE.itemsize), PICTURE).copy()
     rows["code"] &= np.uint64(2**code_bits - 1)
     return rows
+
+
+def parts(rows: NDArray[np.void], seed: int = 0) -> NDArray[np.void]:
+    """None to four parts of each of the pictures, in the pictures' order."""
+    rng = np.random.default_rng(seed)
+    whole = np.repeat(np.arange(len(rows)), rng.integers(0, 5, len(rows)))
+    out = np.frombuffer(rng.bytes(len(whole) * PART.itemsize), PART).copy()
+    out["digest"] = rows["digest"][whole]
+    return out
 
 
 def digest(rows: NDArray[np.void], at: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from store_samples import a_file, digest, past_the_store, pictures
+from store_samples import a_file, digest, parts, past_the_store, pictures
 
 from tbhdup.errors import StoreError
 from tbhdup.store import PICTURE, TABLES, Store, check
@@ -15,6 +15,8 @@ from tbhdup.store.records import file_key, folder_id, inode_key, pack_stat, tabl
 from tbhdup.values import Reason, Relation, Verdict
 
 ROWS = pictures(30, code_bits=40)
+PARTS = parts(ROWS)
+PARTS = PARTS[[row.tobytes() != digest(ROWS, 5) for row in PARTS["digest"]]]  # its row goes missing below
 FOLDER = folder_id(b"/photos")
 KEY = file_key(FOLDER, b"3.jpg")
 INODE = inode_key(pack_stat(10, 20, 1, 4)) or b""
@@ -28,7 +30,7 @@ VERDICT = Verdict(accepted=True, confidence=0.5, relation=Relation(("cropped",))
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     with Store.open(tmp_path) as store:
-        store.put_pictures("m", ROWS)
+        store.put_pictures("m", ROWS, PARTS)
         store.put_files(a_file(b"/photos/%d.jpg" % at, digest(ROWS, at), inode=at + 1) for at in range(30))
         store.put_files([a_file(b"/photos/bad.jpg", digest=None, skip=Reason.CORRUPT, inode=99)])
         store.put_verdicts("v", {(b"a" * 16, b"b" * 16): VERDICT})
@@ -54,6 +56,9 @@ DAMAGE = {
     "a file's reason is unknown": (put(b"files", file_key(FOLDER, b"bad.jpg"), b"\2" + b"\0" * 50 + b"x\0"), 2, "/photos"),
     "a file has neither digest nor reason": (put(b"files", KEY, b"\0" + b"\0" * 50), 2, "neither"),
     "a file's picture is missing": (delete(b"pictures:m", PICTURE_KEY), 5, "no picture"),
+    "parts of a picture are cut off": (put(b"parts:m", PICTURE_KEY, PARTS[:1].tobytes()[1:]), 1, "another size"),
+    "parts are those of another picture": (put(b"parts:m", PICTURE_KEY, PARTS[:1].tobytes()), 1, "another one"),
+    "parts have no picture": (put(b"parts:m", PARTS[0]["digest"].tobytes()[::-1], PARTS[:1].tobytes()), 1, "another one"),
     "a key is too short": (put(b"files", FOLDER, b"\0" * 60), 1, "does not fit"),
     "a folder's path is missing": (delete(b"folders", FOLDER), 1, "path is missing"),
     "a folder has another id": (put(b"folders", FOLDER, b"/elsewhere"), 1, "another path"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_samples import digest, pictures
+from store_samples import digest, parts, pictures
 
 from tbhdup.store import HIT, PICTURE, TABLES, Store, batch, records, store
 
@@ -95,10 +95,12 @@ def test_many_pictures_at_once_are_committed_in_portions(tmp_path: Path, monkeyp
     monkeypatch.setattr(batch, "COMMIT_ROWS", 100)
     monkeypatch.setattr(store, "COMMIT_ROWS", 100)
     rows = pictures(250)
+    pieces = parts(rows)
     with Store.open(tmp_path) as opened:
-        opened.put_pictures("m", rows)
+        opened.put_pictures("m", rows, pieces)
         assert opened._batch.rows == 50
         assert opened.pictures("m").tobytes() == by_digest(rows).tobytes()
+        assert opened.parts("m").tobytes() == parts_by_digest(pieces).tobytes()
 
 
 def test_the_store_keeps_its_own_copy(tmp_path: Path) -> None:
@@ -121,3 +123,48 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
                 opened.put_pictures(model, pictures(1))
         opened.put_pictures("m" * 400, pictures(1))
         assert opened.info().pictures == {"m" * 400: 1}
+
+
+def parts_by_digest(rows: np.ndarray) -> np.ndarray:
+    return rows[np.argsort([row.tobytes() for row in rows["digest"]], kind="stable")]
+
+
+def test_parts_come_back_with_their_pictures_in_their_order(tmp_path: Path) -> None:
+    rows = pictures(40)
+    pieces = parts(rows)
+    assert len(pieces) > 40
+    with Store.open(tmp_path) as opened:
+        assert len(opened.parts("m")) == 0
+        opened.put_pictures("m", rows, pieces)
+        assert opened.parts("m").tobytes() == parts_by_digest(pieces).tobytes()
+    with Store.open(tmp_path, write=False) as opened:
+        assert opened.parts("m").tobytes() == parts_by_digest(pieces).tobytes()
+        wanted = [digest(rows, at) for at in (7, 3, 11)] + [b"unknown-unknown-"]
+        mine = pieces[[row.tobytes() in wanted for row in pieces["digest"]]]
+        assert opened.parts("m", wanted).tobytes() == parts_by_digest(mine).tobytes()
+        assert len(opened.parts("another", wanted)) == 0
+        assert opened.check() == []
+
+
+def test_a_picture_that_is_put_again_has_its_new_parts_only(tmp_path: Path) -> None:
+    rows = pictures(10)
+    pieces = parts(rows)
+    has = {row.tobytes() for row in pieces["digest"]}
+    with Store.open(tmp_path) as opened:
+        opened.put_pictures("m", rows, pieces)
+        opened.commit()
+        opened.put_pictures("m", rows[:5])
+        left = {digest(rows, at) for at in range(5, 10)} & has
+        assert {row.tobytes() for row in opened.parts("m")["digest"]} == left
+        opened.put_pictures("m", rows, pieces)
+        assert opened.parts("m").tobytes() == parts_by_digest(pieces).tobytes()
+        assert opened.check() == []
+
+
+def test_parts_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    rows = pictures(4)
+    with Store.open(tmp_path) as opened:
+        with pytest.raises(ValueError, match="put with them"):
+            opened.put_pictures("m", rows[:1], parts(rows))
+        with pytest.raises(ValueError, match="PART"):
+            opened.put_pictures("m", rows, rows)
