@@ -3,86 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup import groups, search, sources, verify
+from tbhdup import groups, search, verify
 from tbhdup.calibration import cosines
+from tbhdup.pipeline.provers import ABSENT, Pair, Provers
+from tbhdup.pipeline.views import Again, contents
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
-Pair = tuple[Digest, Digest]
-Again = Callable[[File], bytes]
-Map = Callable[..., Iterator[Verdict]]
 CHUNK = 32  # pairs proven at a time
 FEW = 8  # if they come from fewer neighbourhoods
 WINDOW = 256  # pairs among which they are chosen
-VIEWS = 320  # views kept in memory, about 0.7 MB each with their features
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
 NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
-
-
-class Views:
-    """Views of pictures for the proof, read when first asked for; the least recently used go."""
-
-    def __init__(self, files: Mapping[Digest, Sequence[File]], again: Again) -> None:
-        self._files = files
-        self._again = again
-        self._kept: OrderedDict[Digest, verify.View | str] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, digest: Digest) -> verify.View | str:
-        """The view, or why there is none."""
-        with self._lock:
-            if digest in self._kept:
-                self._kept.move_to_end(digest)
-                return self._kept[digest]
-        view = self._load(digest)
-        with self._lock:
-            self._kept[digest] = view
-            while len(self._kept) > VIEWS:
-                self._kept.popitem(last=False)
-        return view
-
-    def _load(self, digest: Digest) -> verify.View | str:
-        why = "no file of it is there"
-        for file in self._files.get(digest, ()):
-            try:
-                data = self._again(file)
-                if sources.digest(data) != digest:
-                    why = "its file has changed since"
-                    continue
-                picture = sources.decode(data, verify.SIDE)
-            except sources.Unusable as error:
-                why = f"{error.reason}: {error.detail}"
-                continue
-            return view_of(picture, partial(self._again, file))
-        return why
-
-
-def view_of(picture: sources.Decoded, again: Callable[[], bytes]) -> verify.View:
-    """What the proof looks at; the whole picture is decoded again only when two could be equal."""
-
-    def pixels() -> bytes:
-        return sources.digest(sources.decode(again()).image.tobytes())
-
-    return verify.View(
-        sources.luminance(picture, verify.SIDE),
-        sources.square(picture, verify.COLOURS),
-        (picture.width, picture.height),
-        pixels,
-    )
 
 
 @dataclass(slots=True)
@@ -126,17 +68,16 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
-    proof = _Proof(pictures, digests, files, Views(files, again), store, on_progress, likely, apart)
-    proof.total = len(found)
-    with _Provers(threads) as provers:
-        proof.decide(_by_neighbourhood(found, digests, likely), provers.map)
+    with Provers(contents(files, again), threads) as provers:
+        proof = _Proof(pictures, digests, files, provers, store, on_progress, likely, apart, len(found))
+        proof.decide(_by_neighbourhood(found, digests, likely))
         for _ in range(ROUNDS):
             asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys(), apart)
             spokes = [(min(pair), max(pair)) for pair in asked]
             if not spokes:
                 break
             proof.total += len(spokes)
-            proof.decide_all(spokes, provers.map)
+            proof.decide_all(spokes)
     return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)
 
 
@@ -152,24 +93,6 @@ def candidates(pictures: NDArray[np.void], parts: NDArray[np.void], thresholds: 
         thresholds.candidates,
         search.Parts(parts["code"].astype(np.uint64), parts["latent"], owners) if len(parts) else None,
     )
-
-
-class _Provers(ExitStack):
-    """Threads that prove pairs side by side. They start, and OpenCV is loaded, when the first pair is new."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__()
-        self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-
-    def map(self, prove: Callable[[Pair], Verdict], pairs: Sequence[Pair]) -> Iterator[Verdict]:
-        """The verdicts of the pairs, in their order."""
-        if not pairs:
-            return iter(())
-        if self._pool is None:
-            self.enter_context(verify.one_thread_a_proof())
-            self._pool = self.enter_context(ThreadPoolExecutor(self._threads))
-        return self._pool.map(prove, pairs)
 
 
 def _likely_centres(
@@ -226,12 +149,12 @@ class _Proof:
     pictures: NDArray[np.void]
     digests: list[Digest]
     files: Mapping[Digest, Sequence[File]]
-    views: Views
+    provers: Provers
     store: Store
     on_progress: OnProgress
     rank: groups.Rank
     apart: groups.Pairs
-    total: int = 0
+    total: int
     done: int = 0
     proven: int = 0
     recalled: int = 0
@@ -239,14 +162,14 @@ class _Proof:
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
     connected: groups.Connected = field(default_factory=groups.Connected)  # the roots are the likely centres
 
-    def decide(self, pairs: Iterator[tuple[int, Pair]], map_: Map) -> None:
+    def decide(self, pairs: Iterator[tuple[int, Pair]]) -> None:
         """Decide pairs, given with their neighbourhood, but for those that others connect."""
         waiting: list[tuple[int, Pair]] = []
         while waiting := waiting + list(islice(pairs, WINDOW - len(waiting))):
             before = len(waiting)
             waiting = [item for item in waiting if not self._is_settled(item[1])]
             self.done += before - len(waiting)
-            self._decide_chunk(self._choose(waiting), map_)
+            self._decide_chunk(self._choose(waiting))
         self.store.commit()
 
     def _is_settled(self, pair: Pair) -> bool:
@@ -278,17 +201,17 @@ class _Proof:
         better = [digest for digest in pair if digest not in roots]
         self.connected.join(*pair, min(better or roots, key=self.rank.__getitem__))
 
-    def decide_all(self, pairs: Sequence[Pair], map_: Map) -> None:
+    def decide_all(self, pairs: Sequence[Pair]) -> None:
         """Decide pairs whether others connect them or not."""
         for start in range(0, len(pairs), CHUNK):
-            self._decide_chunk(pairs[start : start + CHUNK], map_)
+            self._decide_chunk(pairs[start : start + CHUNK])
             self.done += CHUNK
         self.store.commit()
 
-    def _decide_chunk(self, chunk: Sequence[Pair], map_: Map) -> None:
+    def _decide_chunk(self, chunk: Sequence[Pair]) -> None:
         known = self.store.verdicts(verify.VERSION, chunk)
         new = [pair for pair in chunk if pair not in known]
-        fresh = dict(zip(new, map_(self._prove, new), strict=True))
+        fresh = dict(zip(new, self.provers.map([self._original_first(pair) for pair in new]), strict=True))
         # A file that is away today may be back tomorrow: only what was seen is remembered.
         self.store.put_verdicts(verify.VERSION, {p: v for p, v in fresh.items() if not v.reason.startswith(ABSENT)})
         self.recalled += len(known)
@@ -300,13 +223,6 @@ class _Proof:
                 self._join(pair)
                 self.matches.append(self._match(pair, verdict))
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
-
-    def _prove(self, pair: Pair) -> Verdict:
-        views = [self.views.get(digest) for digest in self._original_first(pair)]
-        for view in views:
-            if isinstance(view, str):
-                return Verdict(False, 0.0, None, f"{ABSENT}: {view}")
-        return verify.prove(*views)  # type: ignore[arg-type]  # strings were sent back above
 
     def _original_first(self, pair: Pair) -> Pair:
         first, second = sorted(pair, key=self._precedence)
@@ -322,9 +238,6 @@ class _Proof:
         distance = int(np.bitwise_count(np.uint64(a["code"]) ^ np.uint64(b["code"])))
         cosine = cosine_of(a["latent"], b["latent"])
         return Match(pair[0], pair[1], Kind.DUPLICATE, distance, cosine, verdict.relation, verdict.confidence)
-
-
-ABSENT = "not seen"
 
 
 def precedence(width: int, height: int, size: int) -> tuple[int, int]:

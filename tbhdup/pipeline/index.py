@@ -26,10 +26,13 @@ CHUNK = 16  # files a reading task
 _PASSING = (Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED)  # of the moment, not of the content: looked at again
 
 
+Heads = tuple[NDArray[np.uint64], NDArray[np.int8]]
+
+
 class Encode(Protocol):
     """What indexing asks of the encoder."""
 
-    def encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
+    def encode(self, pixels: NDArray[np.uint8]) -> Heads:
         """(n <= 16, side, side, 3) uint8 -> codes (n,), latents (n, 128) int8."""
 
 
@@ -52,24 +55,26 @@ class Index:
             self.skips.append(sources.skip_of(file))
 
 
+Square = NDArray[np.uint8]
+"""(side, side, 3) RGB"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """One file after reading; squares, of the whole and then of its parts, only when its content was new."""
 
     file: File
-    squares: Sequence[NDArray[np.uint8]] = ()
+    squares: Sequence[Square] = ()
+    detail: int = 0
     width: int = 0
     height: int = 0
     format: str = ""
+    heads: list[tuple[np.uint64, NDArray[np.int8]]] = field(default_factory=list)
+    """Code and latent (128,) of each square, as far as they have come from the encoder."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A batch of contents and what the encoder made of it."""
-
-    batch: list[_Read]
-    pictures: NDArray[np.void]  # (n,) PICTURE
-    parts: NDArray[np.void]  # (m,) PART
+Batch = Sequence[tuple[_Read, Square]]
+"""At most BATCH squares, each with what it is of."""
 
 
 def index(
@@ -216,7 +221,7 @@ class _Run:
     encoder: Callable[[], Encode]
     result: Index
     tell_progress: Callable[[], None]
-    waiting: list[_Read] = field(default_factory=list)
+    waiting: list[tuple[_Read, Square]] = field(default_factory=list)  # for enough to fill a batch
     claimed: set[Digest] = field(default_factory=set)  # contents that were given to the encoder
     kept: set[Digest] = field(default_factory=set)  # those whose picture is in the store
     twins: list[File] = field(default_factory=list)  # further files of contents that are still on their way
@@ -225,20 +230,20 @@ class _Run:
         """Keep the pool busy with a bounded number of chunks, in a fixed order."""
         left = iter(pending)
         reading: deque[Future[list[_Read]]] = deque()
-        encoding: deque[Future[_Encoded]] = deque()
+        encoding: deque[tuple[Batch, Future[Heads]]] = deque()
         while True:
             while len(reading) < 2 * threads and (chunk := list(islice(left, CHUNK))):
                 reading.append(pool.submit(self._read_all, chunk))
             if not reading:
                 break
             for batch in self._batches(reading.popleft().result()):
-                encoding.append(pool.submit(self._encode, batch))
+                encoding.append((batch, pool.submit(self._encode, batch)))
             while len(encoding) > threads:
-                self._keep(encoding.popleft().result())
+                self._take(*encoding.popleft())
         if self.waiting:
-            encoding.append(pool.submit(self._encode, self.waiting))
+            encoding.append((self.waiting, pool.submit(self._encode, self.waiting)))
         while encoding:
-            self._keep(encoding.popleft().result())
+            self._take(*encoding.popleft())
 
     def _read_all(self, chunk: list[File]) -> list[_Read]:
         return [self._read(file) for file in chunk]
@@ -258,10 +263,10 @@ class _Run:
                 squares = sources.squares(picture, self.side)
         except sources.Unusable as error:
             return _Read(replace(file, digest=None, skip=error.reason, detail=error.detail))
-        return _Read(file, squares, picture.width, picture.height, picture.format)
+        return _Read(file, squares, sources.detail(squares[0]), picture.width, picture.height, picture.format)
 
-    def _batches(self, done: list[_Read]) -> Iterator[list[_Read]]:
-        """Put aside what needs no encoding; give out full batches of what does."""
+    def _batches(self, done: list[_Read]) -> Iterator[Batch]:
+        """Put aside what needs no encoding; give out what does in full batches: any costs as much."""
         for item in done:
             self.result.read += 1
             digest = item.file.digest
@@ -269,10 +274,10 @@ class _Run:
                 self.result.decoded += 1
                 if digest not in self.claimed:
                     self.claimed.add(digest)
-                    self.waiting.append(item)
-                    if len(self.waiting) == BATCH:
-                        yield self.waiting
-                        self.waiting = []
+                    self.waiting.extend((item, square) for square in item.squares)
+                    while len(self.waiting) >= BATCH:
+                        yield self.waiting[:BATCH]
+                        self.waiting = self.waiting[BATCH:]
                     continue
             # A second file of a content that is still on its way: its row must not come before the picture's.
             if digest in self.claimed and digest not in self.kept:
@@ -280,36 +285,26 @@ class _Run:
             else:
                 self._keep_files([item.file])
 
-    def _encode(self, batch: list[_Read]) -> _Encoded:
-        pixels = np.stack([item.squares[0] for item in batch])
-        codes, latents = self.encoder().encode(pixels)
-        rows = np.zeros(len(batch), PICTURE)
-        rows["digest"] = _digests(batch)
-        rows["width"] = [item.width for item in batch]
-        rows["height"] = [item.height for item in batch]
-        rows["format"] = [sources.FORMATS.index(item.format) for item in batch]
-        rows["detail"] = [sources.detail(item) for item in pixels]
-        rows["code"], rows["latent"] = codes, latents
-        return _Encoded(batch, rows, self._encode_parts(batch))
+    def _encode(self, batch: Batch) -> Heads:
+        return self.encoder().encode(np.stack([square for _, square in batch]))
 
-    def _encode_parts(self, batch: list[_Read]) -> NDArray[np.void]:
-        pixels = [part for item in batch for part in item.squares[1:]]
-        rows = np.zeros(len(pixels), PART)
-        rows["digest"] = _digests([item for item in batch for _ in item.squares[1:]])
-        for first in range(0, len(pixels), BATCH):
-            some = slice(first, first + BATCH)
-            rows["code"][some], rows["latent"][some] = self.encoder().encode(np.stack(pixels[some]))
-        return rows
+    def _take(self, batch: Batch, heads: Future[Heads]) -> None:
+        """What the encoder made of a batch: pictures that are whole now are kept, with their parts."""
+        whole: list[_Read] = []
+        for (item, _), head in zip(batch, zip(*heads.result(), strict=True), strict=True):
+            item.heads.append(head)
+            if len(item.heads) == len(item.squares):
+                whole.append(item)
+        self._keep(whole)
 
-    def _keep(self, encoded: _Encoded) -> None:
+    def _keep(self, items: list[_Read]) -> None:
         """Pictures first, then the files that show them."""
-        batch = encoded.batch
-        self.store.put_pictures(self.model, encoded.pictures, encoded.parts)
-        self.result.encoded += len(batch)
-        self.kept.update(item.file.digest for item in batch if item.file.digest is not None)
+        self.store.put_pictures(self.model, *_rows(items))
+        self.result.encoded += len(items)
+        self.kept.update(item.file.digest for item in items if item.file.digest is not None)
         twins = [file for file in self.twins if file.digest in self.kept]
         self.twins = [file for file in self.twins if file.digest not in self.kept]
-        self._keep_files([*(item.file for item in batch), *twins])
+        self._keep_files([*(item.file for item in items), *twins])
 
     def _keep_files(self, files: list[File]) -> None:
         if self.source.lasting:
@@ -317,6 +312,26 @@ class _Run:
         for file in files:
             self.result.add(file)
         self.tell_progress()
+
+
+def _rows(items: Sequence[_Read]) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """(n,) PICTURE and (m,) PART rows of pictures that are encoded."""
+    pictures = np.zeros(len(items), PICTURE)
+    pictures["digest"] = _digests(items)
+    pictures["width"] = [item.width for item in items]
+    pictures["height"] = [item.height for item in items]
+    pictures["format"] = [sources.FORMATS.index(item.format) for item in items]
+    pictures["detail"] = [item.detail for item in items]
+    _put_heads(pictures, [item.heads[0] for item in items])
+    parts = np.zeros(sum(len(item.heads) - 1 for item in items), PART)
+    parts["digest"] = _digests([item for item in items for _ in item.heads[1:]])
+    _put_heads(parts, [head for item in items for head in item.heads[1:]])
+    return pictures, parts
+
+
+def _put_heads(rows: NDArray[np.void], heads: Sequence[tuple[np.uint64, NDArray[np.int8]]]) -> None:
+    for row, (code, latent) in zip(rows, heads, strict=True):
+        row["code"], row["latent"] = code, latent
 
 
 def _digests(items: Sequence[_Read]) -> NDArray[np.uint8]:

@@ -16,8 +16,9 @@ from tbhdup.actions import Folders, Rules, waste, with_keep
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.record import Record, read_record
-from tbhdup.pipeline.confirm import Again, confirm, precedence
+from tbhdup.pipeline.confirm import confirm, precedence
 from tbhdup.pipeline.index import Encode, Index, index
+from tbhdup.pipeline.views import Again
 from tbhdup.sources import Disk, Source
 from tbhdup.store import Store
 from tbhdup.values import (

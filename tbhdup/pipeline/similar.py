@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from tbhdup import marks, search, sources, verify
 from tbhdup.errors import TbhdupError
-from tbhdup.pipeline.confirm import Views, cosine_of, view_of
+from tbhdup.pipeline.confirm import cosine_of
 from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
+from tbhdup.pipeline.views import Views, contents, view_of
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Verdict
 
@@ -87,7 +88,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     for file in store.files():
         if file.digest is not None:
             files.setdefault(file.digest, []).append(file)
-    views = Views(files, sources.Disk().again)
+    views = Views(contents(files, sources.Disk().again))
     apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
     parts = store.parts(model) if options.radius is None and options.verify == "auto" else None

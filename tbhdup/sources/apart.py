@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from contextlib import suppress
 
+from tbhdup import processes
 from tbhdup.sources.decoding import decode
 from tbhdup.sources.pixels import square
 from tbhdup.sources.reading import Unusable
@@ -15,23 +15,19 @@ from tbhdup.values import Reason
 
 SECONDS = 120  # a decoding that takes longer never ends
 
-_CODE = "from tbhdup.sources.apart import main; main()"
-
 
 def decode_apart(data: bytes, side: int) -> None:
     """Find out whether a file's bytes can be decoded to `side` without harm; what comes of it is thrown away.
 
     Raises Unusable (CRASHED) when the process that tries it dies or does not end. Costs the start of a Python.
     """
-    # -P and this process's own path: what lies in the current folder is not to be imported.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _CODE, str(side)],
+            processes.command(__name__, str(side)),
             input=data,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=processes.environment(),
             timeout=SECONDS,
             start_new_session=True,  # Ctrl-C is for the scan
             check=False,

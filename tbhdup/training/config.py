@@ -42,6 +42,7 @@ class Config:
     # Copy-view losses.
     temperature: float = 0.07  # of the latents' InfoNCE
     temperature_code: float = 0.15
+    weight_latent: float = 1.0
     weight_code: float = 1.0
     memory: int = 8192  # views of past steps that serve as negatives
     koleo: float = 1.0

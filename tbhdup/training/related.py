@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup import search, sources, verify
-from tbhdup.pipeline.confirm import view_of
+from tbhdup.pipeline.views import view_of
 from tbhdup.values import CODE_BITS
 
 NEAR = 0.5  # cosine from which a pair is looked at

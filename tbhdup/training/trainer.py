@@ -179,7 +179,7 @@ class Trainer:
         blocked = same | near
         cosine = latents @ torch.cat([latents, self.memory.latents]).T
         parts = {
-            "contrast": losses.info_nce(cosine, positive, ignore, config.temperature),
+            "contrast": config.weight_latent * losses.info_nce(cosine, positive, ignore, config.temperature),
             "koleo": config.koleo * losses.koleo(cosine, blocked),
         }
         remembered = self.memory.codes

@@ -418,7 +418,7 @@ OVERLAYS: tuple[Edit, ...] = (write, watermark, banner, stickers)
 TONES: tuple[Edit, ...] = (light, light, curve, colour, hue, tint, tint, equal, shade)
 FILES: tuple[Edit, ...] = (soften, harden, grain, shrink, shrink, save, save)
 
-COLLAGE = 0.12  # share of strong views that are one part of a collage
+COLLAGE = 0.2  # share of strong views that are one part of a collage
 NEGATIVE = 0.02
 
 

@@ -1,0 +1,185 @@
+"""Proofs side by side.
+
+A proof is many short calls of OpenCV and numpy, and between them Python lets one thread go on at a time: two threads do
+the work of 1.6. So where many pairs are to be proven, processes prove them. They ask this one for the bytes of
+pictures, and what they die of costs a pair, not the scan.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from queue import SimpleQueue
+from typing import IO
+
+from tbhdup import processes, verify
+from tbhdup.pipeline.views import KEPT, Contents, Views
+from tbhdup.values import Digest, Verdict
+
+Pair = tuple[Digest, Digest]
+
+FEW = 64  # pairs that are sooner proven in this process than others start
+ABSENT = "not seen"  # how the reason begins where a picture could not be looked at
+READY = "ready"
+
+
+class Provers(ExitStack):
+    """Proves pairs, so many side by side; nothing is loaded or started before the first one."""
+
+    def __init__(self, contents: Contents, threads: int) -> None:
+        super().__init__()
+        self._contents = contents
+        self._threads = threads
+        self._views = Views(contents)
+        self._pool: ThreadPoolExecutor | None = None
+        self._processes: list[_Process] = []
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._proven = 0
+
+    def map(self, pairs: Sequence[Pair]) -> Iterator[Verdict]:
+        """The verdicts of pairs (the likely original first), in their order. They do not depend on how it is done."""
+        if not pairs:
+            return iter(())
+        if self._pool is None:
+            self.enter_context(verify.one_thread_a_proof())
+            self.callback(self._end)
+            self._pool = self.enter_context(ThreadPoolExecutor(self._threads))
+        if not self._processes and self._threads > 1 and self._proven >= FEW:
+            self._start()
+        self._proven += len(pairs)
+        return self._pool.map(self._prove, pairs)
+
+    def _start(self) -> None:
+        self._views = Views(self._contents)  # what they hold is not looked at again
+        self._processes = [_Process(KEPT // self._threads) for _ in range(self._threads)]
+        for process in self._processes:
+            self._idle.put(process)
+
+    def _end(self) -> None:
+        for process in self._processes:
+            process.close()
+
+    def _prove(self, pair: Pair) -> Verdict:
+        verdict = None
+        if self._processes:
+            process = self._idle.get()
+            try:
+                verdict = process.prove(pair, self._contents)
+            finally:
+                self._idle.put(process)
+        return prove(pair, self._views) if verdict is None else verdict
+
+
+def prove(pair: Pair, views: Views) -> Verdict:
+    """Whether two contents, the likely original first, are one picture; not, where one cannot be looked at."""
+    a, b = (views.get(digest) for digest in pair)
+    if isinstance(a, str):
+        return Verdict(False, 0.0, None, f"{ABSENT}: {a}")
+    if isinstance(b, str):
+        return Verdict(False, 0.0, None, f"{ABSENT}: {b}")
+    return verify.prove(a, b)
+
+
+class _Process:
+    """A process that proves pairs, one at a time; another one takes its place when it dies."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._running: subprocess.Popen[bytes] | None = None
+        self._answered = False  # the one that is running
+        self._usable = True
+        self._start()
+
+    def prove(self, pair: Pair, contents: Contents) -> Verdict | None:
+        """The verdict; None: no such process can live here."""
+        if self._usable and self._running is None:
+            self._start()
+        if not self._usable:
+            return None
+        try:
+            return self._ask(pair, contents)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._usable = self._answered
+            how = self.close()
+        return Verdict(False, 0.0, None, f"{ABSENT}: the proof died: {how}") if self._usable else None
+
+    def _start(self) -> None:
+        self._answered = False
+        try:
+            self._running = subprocess.Popen(
+                processes.command(__name__, str(self._kept)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=processes.environment(),
+                start_new_session=True,  # Ctrl-C is for the scan
+            )
+        except OSError:
+            self._usable = False
+
+    def _ask(self, pair: Pair, contents: Contents) -> Verdict:
+        assert self._running is not None
+        asked, told = self._running.stdin, self._running.stdout
+        assert asked is not None
+        assert told is not None
+        _send(asked, pair)
+        while True:
+            answer = pickle.load(told)
+            self._answered = True
+            if isinstance(answer, Verdict):
+                return answer
+            if isinstance(answer, Exception):
+                raise answer
+            if answer != READY:
+                _send(asked, contents(answer))
+
+    def close(self) -> str:
+        """End the process; returns what it had died of, if it had."""
+        running, self._running = self._running, None
+        if running is None:
+            return ""
+        status = running.poll()
+        for pipe in (running.stdin, running.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what is left to be written is for nobody
+                    pipe.close()
+        running.kill()
+        status = running.wait() if status is None else status
+        return (signal.strsignal(-status) if status < 0 else None) or f"status {status}"
+
+
+def _send(pipe: IO[bytes], item: object) -> None:
+    pickle.dump(item, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
+
+
+def main() -> None:
+    """The other process: pairs and bytes on stdin; on stdout the digests whose bytes it wants, and the verdicts."""
+    told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not come between
+    asked = sys.stdin.buffer
+
+    def content(digest: Digest) -> bytes | str:
+        _send(told, digest)
+        data: bytes | str = pickle.load(asked)
+        return data
+
+    views = Views(content, int(sys.argv[1]))
+    with suppress(EOFError, BrokenPipeError), verify.one_thread_a_proof():
+        _send(told, READY)
+        while True:
+            pair: Pair = pickle.load(asked)
+            try:
+                answer: Verdict | Exception = prove(pair, views)
+            except (EOFError, BrokenPipeError):
+                raise
+            except Exception:
+                answer = RuntimeError(traceback.format_exc())
+            _send(told, answer)
