@@ -95,7 +95,7 @@ def _encode(paths: Sequence[bytes], encoder: BatchEncoder) -> _Batch:
     for path in paths:
         try:
             data = sources.read(path)
-            squares.append(sources.squares(sources.decode(data, side), side))
+            squares.append(sources.see(data, side).squares)
         except sources.Unusable as error:
             files.append(Skip(path, error.reason, error.detail))
         else:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tbhdup import groups, search, verify
 from tbhdup.calibration import cosines
-from tbhdup.pipeline.provers import ABSENT, Pair, Provers
-from tbhdup.pipeline.views import Again, contents
+from tbhdup.pipeline.provers import Pair, Provers
+from tbhdup.pipeline.views import ABSENT, Again, KnownContents
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
@@ -68,7 +68,7 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
-    with Provers(contents(files, again), threads) as provers:
+    with Provers(KnownContents(files, again, store), threads) as provers:
         proof = _Proof(pictures, digests, files, provers, store, on_progress, likely, apart, len(found))
         proof.decide(_by_neighbourhood(found, digests, likely))
         for _ in range(ROUNDS):

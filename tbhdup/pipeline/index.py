@@ -69,6 +69,7 @@ class _Read:
     width: int = 0
     height: int = 0
     format: str = ""
+    thumbnail: bytes = b""
     heads: list[tuple[np.uint64, NDArray[np.int8]]] = field(default_factory=list)
     """Code and latent (128,) of each square, as far as they have come from the encoder."""
 
@@ -259,11 +260,18 @@ class _Run:
                 sources.decode_apart(data, self.side)
                 self.store.suspects.clear(file.digest)
             with self.store.suspects.watch(file.digest):
-                picture = sources.decode(data, self.side)
-                squares = sources.squares(picture, self.side)
+                picture, small, squares = sources.see(data, self.side)
         except sources.Unusable as error:
             return _Read(replace(file, digest=None, skip=error.reason, detail=error.detail))
-        return _Read(file, squares, sources.detail(squares[0]), picture.width, picture.height, picture.format)
+        return _Read(
+            file,
+            squares,
+            sources.detail(small),
+            picture.width,
+            picture.height,
+            picture.format,
+            sources.pack_thumbnail(picture, small),
+        )
 
     def _batches(self, done: list[_Read]) -> Iterator[Batch]:
         """Put aside what needs no encoding; give out what does in full batches: any costs as much."""
@@ -299,7 +307,8 @@ class _Run:
 
     def _keep(self, items: list[_Read]) -> None:
         """Pictures first, then the files that show them."""
-        self.store.put_pictures(self.model, *_rows(items))
+        thumbnails = {item.file.digest: item.thumbnail for item in items if item.file.digest is not None}
+        self.store.put_pictures(self.model, *_rows(items), thumbnails)
         self.result.encoded += len(items)
         self.kept.update(item.file.digest for item in items if item.file.digest is not None)
         twins = [file for file in self.twins if file.digest in self.kept]

@@ -20,13 +20,12 @@ from queue import SimpleQueue
 from typing import IO
 
 from tbhdup import processes, verify
-from tbhdup.pipeline.views import KEPT, Contents, Views
+from tbhdup.pipeline.views import ABSENT, KEPT, Contents, Unseen, Views
 from tbhdup.values import Digest, Verdict
 
 Pair = tuple[Digest, Digest]
 
 FEW = 64  # pairs that are sooner proven in this process than others start
-ABSENT = "not seen"  # how the reason begins where a picture could not be looked at
 READY = "ready"
 
 
@@ -74,17 +73,7 @@ class Provers(ExitStack):
                 verdict = process.prove(pair, self._contents)
             finally:
                 self._idle.put(process)
-        return prove(pair, self._views) if verdict is None else verdict
-
-
-def prove(pair: Pair, views: Views) -> Verdict:
-    """Whether two contents, the likely original first, are one picture; not, where one cannot be looked at."""
-    a, b = (views.get(digest) for digest in pair)
-    if isinstance(a, str):
-        return Verdict(False, 0.0, None, f"{ABSENT}: {a}")
-    if isinstance(b, str):
-        return Verdict(False, 0.0, None, f"{ABSENT}: {b}")
-    return verify.prove(a, b)
+        return self._views.prove(*pair) if verdict is None else verdict
 
 
 class _Process:
@@ -129,7 +118,7 @@ class _Process:
         asked, told = self._running.stdin, self._running.stdout
         assert asked is not None
         assert told is not None
-        _send(asked, pair)
+        _send(asked, {digest: contents.thumbnail(digest) for digest in pair})
         while True:
             answer = pickle.load(told)
             self._answered = True
@@ -138,7 +127,7 @@ class _Process:
             if isinstance(answer, Exception):
                 raise answer
             if answer != READY:
-                _send(asked, contents(answer))
+                _send(asked, _data(contents, answer))
 
     def close(self) -> str:
         """End the process; returns what it had died of, if it had."""
@@ -155,9 +144,35 @@ class _Process:
         return (signal.strsignal(-status) if status < 0 else None) or f"status {status}"
 
 
+def _data(contents: Contents, digest: Digest) -> bytes | Unseen:
+    try:
+        return contents.data(digest)
+    except Unseen as error:
+        return error
+
+
 def _send(pipe: IO[bytes], item: object) -> None:
     pickle.dump(item, pipe, pickle.HIGHEST_PROTOCOL)
     pipe.flush()
+
+
+class _Asking:
+    """In the other process: the thumbnails that came with a pair; the bytes of contents are asked for."""
+
+    def __init__(self, asked: IO[bytes], told: IO[bytes]) -> None:
+        self.thumbnails: dict[Digest, bytes | None] = {}
+        self._asked = asked
+        self._told = told
+
+    def thumbnail(self, digest: Digest) -> bytes | None:
+        return self.thumbnails[digest]
+
+    def data(self, digest: Digest) -> bytes:
+        _send(self._told, digest)
+        answer: bytes | Unseen = pickle.load(self._asked)
+        if isinstance(answer, Unseen):
+            raise answer
+        return answer
 
 
 def main() -> None:
@@ -165,19 +180,14 @@ def main() -> None:
     told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not come between
     asked = sys.stdin.buffer
-
-    def content(digest: Digest) -> bytes | str:
-        _send(told, digest)
-        data: bytes | str = pickle.load(asked)
-        return data
-
-    views = Views(content, int(sys.argv[1]))
+    contents = _Asking(asked, told)
+    views = Views(contents, int(sys.argv[1]))
     with suppress(EOFError, BrokenPipeError), verify.one_thread_a_proof():
         _send(told, READY)
         while True:
-            pair: Pair = pickle.load(asked)
+            contents.thumbnails = pickle.load(asked)
             try:
-                answer: Verdict | Exception = prove(pair, views)
+                answer: Verdict | Exception = views.prove(*contents.thumbnails)
             except (EOFError, BrokenPipeError):
                 raise
             except Exception:

@@ -15,7 +15,7 @@ from tbhdup import marks, search, sources, verify
 from tbhdup.errors import TbhdupError
 from tbhdup.pipeline.confirm import cosine_of
 from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
-from tbhdup.pipeline.views import Views, contents, view_of
+from tbhdup.pipeline.views import KnownContents, Unseen, Views, view_of
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Verdict
 
@@ -54,7 +54,7 @@ class Comparison:
 class _Query:
     path: bytes
     digest: Digest
-    picture: sources.Decoded
+    data: bytes
     code: int
     latent: NDArray[np.int8]
     parts: NDArray[np.int8]  # (k, 128) latents of its parts
@@ -64,14 +64,12 @@ def _query(path: bytes, encoder: BatchEncoder) -> _Query:
     """Read and encode one file. TbhdupError, in one line, when it is no usable picture."""
     try:
         data = sources.read(path)
-        picture = sources.decode(data)
+        # Decoded the way a scan does it, so that a known picture gets its known code.
+        squares = sources.see(data, encoder.record.preprocessing.side).squares
     except sources.Unusable as error:
         raise TbhdupError(f"{os.fsdecode(path)}: {error.reason}: {error.detail}") from error
-    side = encoder.record.preprocessing.side
-    # Decoded the way a scan does it, so that a known picture gets its known code.
-    squares = sources.squares(sources.decode(data, side), side)
     codes, latents = encoder.encode(np.stack(squares))
-    return _Query(path, sources.digest(data), picture, int(codes[0]), latents[0], latents[1:])
+    return _Query(path, sources.digest(data), data, int(codes[0]), latents[0], latents[1:])
 
 
 def similar(queries: Sequence[bytes], store: Store, options: Options | None = None, limit: int = 10) -> list[list[Hit]]:
@@ -88,7 +86,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     for file in store.files():
         if file.digest is not None:
             files.setdefault(file.digest, []).append(file)
-    views = Views(contents(files, sources.Disk().again))
+    views = Views(KnownContents(files, sources.Disk().again, store))
     apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
     parts = store.parts(model) if options.radius is None and options.verify == "auto" else None
@@ -110,7 +108,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
             _hit(query, row) for row in _nearest(query, rows, parts, None if everything is None else limit + SHORTLIST)
         ]
         if options.verify == "auto" and everything is not None:
-            view = view_of(query.picture, partial(sources.read, query.path))
+            view = view_of(query.data, partial(sources.read, query.path))
             near = sorted((_proven(hit, view, views) for hit in near), key=_merit)
         elif everything is None:
             near.sort(key=lambda hit: (hit.distance, -hit.cosine, hit.digest))
@@ -159,10 +157,12 @@ def _hit(query: _Query, row: NDArray[np.void]) -> Hit:
 
 
 def _proven(hit: Hit, view: verify.View, views: Views) -> Hit:
-    other = views.get(hit.digest)
-    if hit.kind is Kind.IDENTICAL or isinstance(other, str):
+    if hit.kind is Kind.IDENTICAL:
         return hit
-    verdict = verify.prove(other, view)
+    try:
+        verdict = verify.prove(views.get(hit.digest), view)
+    except Unseen:  # it stays in the list, as what is only known to be near
+        return hit
     if not verdict.accepted:
         return hit
     return Hit(
@@ -184,6 +184,6 @@ def compare(a: bytes, b: bytes, options: Options | None = None) -> Comparison:
     cosine = round(cosine_of(first.latent, second.latent), 4)
     if first.digest == second.digest:
         return Comparison(True, Kind.IDENTICAL, distance, cosine, Verdict(True, 1.0, None))
-    views = [view_of(query.picture, partial(sources.read, query.path)) for query in (first, second)]
+    views = [view_of(query.data, partial(sources.read, query.path)) for query in (first, second)]
     verdict = verify.prove(*views)
     return Comparison(verdict.accepted, Kind.DUPLICATE if verdict.accepted else None, distance, cosine, verdict)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+from io import BytesIO
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tbhdup.sources.decoding import Decoded
+from tbhdup.sources.decoding import Decoded, decode
 from tbhdup.sources.seams import WHOLE, Box, parts
+
+SMALL = 128
+"""Side of the square that tells a picture's parts and its detail, and that is kept as its thumbnail, pixels."""
 
 GRID = 16  # blocks along each side, for `detail`
 LEAST_DEVIATION = 4  # grey levels; a block above it shows something
@@ -15,6 +22,9 @@ LEAST_DEVIATION = 4  # grey levels; a block above it shows something
 # Bilinear differs least between a picture and its half-size and re-encoded copies: 2.6 grey levels (bicubic 2.9,
 # Lanczos 3.1, Hamming 3.3, box 5.1), and only box is faster. The gap bounds the cost for large pictures.
 _FILTER, _GAP = Image.Resampling.BILINEAR, 2.0
+
+_QUALITY = 90  # of a thumbnail: its losses are well below what the proof calls exact
+_THUMBNAIL = struct.Struct("<II?")  # width, height, reduced; a JPEG follows
 
 
 def square(decoded: Decoded, side: int, part: Box = WHOLE) -> NDArray[np.uint8]:
@@ -27,10 +37,53 @@ def square(decoded: Decoded, side: int, part: Box = WHOLE) -> NDArray[np.uint8]:
     return np.array(decoded.image.resize((side, side), _FILTER, window, _GAP))
 
 
-def squares(decoded: Decoded, side: int) -> list[NDArray[np.uint8]]:
-    """The whole picture, then each of its parts (see `parts`), squeezed to squares: (side, side, 3) RGB each."""
-    whole = square(decoded, side)
-    return [whole, *(square(decoded, side, part) for part in parts(whole))]
+class Sight(NamedTuple):
+    """What is looked at when a file is indexed."""
+
+    picture: Decoded
+    small: NDArray[np.uint8]  # (SMALL, SMALL, 3): for the thumbnail and for `detail`, whatever the encoder's side
+    squares: list[NDArray[np.uint8]]  # (side, side, 3) each, the encoder's input: the whole, then each of its parts
+
+
+def see(data: bytes, side: int) -> Sight:
+    """Decode a file's bytes for an encoder of that side. Raises what `decode` raises."""
+    picture = decode(data, max(side, SMALL))
+    small = square(picture, SMALL)
+    return Sight(picture, small, [square(picture, side, part) for part in (WHOLE, *parts(small))])
+
+
+class Thumbnail(NamedTuple):
+    """What of a picture is kept to tell at a glance whether another one is a copy of it.
+
+    pixels   (side, side, 3) uint8 RGB: the whole picture squeezed to a square, after a lossy save
+    width    of the whole picture, pixels
+    height   of the whole picture, pixels
+    reduced  the decoder took a short cut, so that equal pixels in another format may look a little different
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    reduced: bool
+
+
+def pack_thumbnail(decoded: Decoded, pixels: NDArray[np.uint8]) -> bytes:
+    """A thumbnail, about 6 kB, of a decoded picture and its `square`."""
+    data = BytesIO()
+    size = decoded.width, decoded.height
+    data.write(_THUMBNAIL.pack(*size, decoded.image.size != size))
+    Image.fromarray(pixels).save(data, "JPEG", quality=_QUALITY)
+    return data.getvalue()
+
+
+def unpack_thumbnail(data: bytes) -> Thumbnail:
+    """The thumbnail that was packed. Raises ValueError for other bytes."""
+    try:
+        width, height, reduced = _THUMBNAIL.unpack_from(data)
+        with Image.open(BytesIO(data[_THUMBNAIL.size :]), formats=("JPEG",)) as image:
+            return Thumbnail(np.array(image.convert("RGB")), width, height, reduced)
+    except (struct.error, OSError, SyntaxError) as error:
+        raise ValueError(f"this is no thumbnail: {error}") from error
 
 
 def fit(decoded: Decoded, side: int) -> NDArray[np.uint8]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.errors import StoreError
-from tbhdup.store.environment import BASE, Databases, Environment
+from tbhdup.store.environment import BASE, THUMBNAILS, Databases, Environment
 from tbhdup.store.paths import parent
 from tbhdup.store.records import (
     PICTURE,
@@ -48,6 +48,7 @@ class Batch:
         self.pictures: defaultdict[str, list[NDArray[np.void]]] = defaultdict(list)
         self.digests: defaultdict[str, set[Digest]] = defaultdict(set)
         self.parts: defaultdict[str, dict[Digest, bytes]] = defaultdict(dict)
+        self.thumbnails: dict[Digest, bytes] = {}
         self.verdicts: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
         self.rows = 0
         self._since = 0.0
@@ -79,6 +80,10 @@ class Batch:
         self.parts[model].update(packed)
         self._count(len(rows))
 
+    def put_thumbnails(self, thumbnails: Mapping[Digest, bytes]) -> None:
+        """Add or replace thumbnails, which are committed with their pictures."""
+        self.thumbnails.update(thumbnails)
+
     def put_verdict(self, verifier: str, key: bytes, record: bytes) -> None:
         """Add or replace a verdict."""
         self.verdicts[verifier][key] = record
@@ -92,13 +97,14 @@ class Batch:
         """Commit everything: all of it or, on an error, nothing."""
         models = [f"{kind}:{model}" for model in self.pictures for kind in ("pictures", "parts", "substrings")]
         verifiers = [f"verdicts:{verifier}" for verifier in self.verdicts]
-        environment.update([*BASE, *models, *verifiers], self._write)
+        environment.update([*BASE, THUMBNAILS, *models, *verifiers], self._write)
 
     def _write(self, txn: lmdb.Transaction[bytes], databases: Databases) -> None:
         for model, arrays in self.pictures.items():
             cursor, hits = txn.cursor(databases[f"pictures:{model}"]), txn.cursor(databases[f"substrings:{model}"])
             _write_pictures(cursor, hits, _last_of_each(np.concatenate(arrays)))
             _write_parts(txn, databases[f"parts:{model}"], self.parts[model])
+        txn.cursor(databases[THUMBNAILS]).putmulti(sorted(self.thumbnails.items()))
         for verifier, verdicts in self.verdicts.items():
             txn.cursor(databases[f"verdicts:{verifier}"]).putmulti(sorted(verdicts.items()))
         for ident, rows in sorted(self.files.items()):

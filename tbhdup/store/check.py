@@ -10,7 +10,7 @@ import lmdb
 import numpy as np
 
 from tbhdup.errors import StoreError
-from tbhdup.store.environment import BASE, Environment, is_ours
+from tbhdup.store.environment import BASE, THUMBNAILS, Environment, is_ours
 from tbhdup.store.paths import inside
 from tbhdup.store.records import (
     PART,
@@ -58,7 +58,8 @@ def problems(environment: Environment) -> Iterator[str]:
         yield from snapshot.folders()
         yield from snapshot.files()
         yield from snapshot.inodes()
-        keyed = [name.partition(":")[::2] for name in databases if name not in BASE]
+        yield from snapshot.thumbnails()
+        keyed = [name.partition(":")[::2] for name in databases if name not in (*BASE, THUMBNAILS)]
         for model in sorted({key for kind, key in keyed if kind != "verdicts"}):
             yield from snapshot.pictures(model)
             yield from snapshot.parts(model)
@@ -146,6 +147,13 @@ class Snapshot:
                 yield f"the parts of the picture {key.hex()} of the model {model!r} have the digest of another one"
             elif self._get(f"pictures:{model}", key) is None:
                 yield f"the model {model!r} has parts of the picture {key.hex()}, but not the picture"
+
+    def thumbnails(self) -> Iterator[str]:
+        """Each belongs to a picture of some model."""
+        if THUMBNAILS in self._databases:  # an older version has none
+            for key, _ in self._cursor(THUMBNAILS):
+                if not self._has_picture(key):
+                    yield f"there is a thumbnail of {key.hex()}, but no picture"
 
     def _strange_hits(self, model: str) -> Iterator[str]:
         """Entries of the substring tables that no picture accounts for."""

@@ -26,6 +26,7 @@ MAP_SIZE = 16 << 20  # bytes, of a new store; doubled whenever it is full
 MAX_DATABASES = 256
 
 BASE = ("meta", "folders", "files", "inodes")
+THUMBNAILS = "thumbnails"  # of contents, whatever the model
 KEYED = ("pictures", "parts", "substrings", "verdicts")  # "pictures:<model id>", ..., "verdicts:<verifier version>"
 
 Databases: TypeAlias = "Mapping[str, lmdb._Database]"
@@ -260,7 +261,7 @@ class Environment:
 
 def is_ours(name: str) -> bool:
     """Whether a database of this name belongs to a store."""
-    return name in BASE or name.partition(":")[0] in KEYED
+    return name in BASE or name == THUMBNAILS or name.partition(":")[0] in KEYED
 
 
 def _used(env: lmdb.Environment) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tbhdup.errors import StoreError
 from tbhdup.store.batch import COMMIT_ROWS, Batch, rows_from
 from tbhdup.store.check import check
-from tbhdup.store.environment import SCHEMA, Environment, is_ours
+from tbhdup.store.environment import SCHEMA, THUMBNAILS, Environment, is_ours
 from tbhdup.store.paths import Tops, inside
 from tbhdup.store.place import network_file_system
 from tbhdup.store.records import (
@@ -47,6 +47,7 @@ Pair = tuple[Digest, Digest]
 _Head = tuple[bytes, bytes, File, Iterator[File]]  # path and folder id of the next file, that file, the ones after it
 
 NO_PARTS = np.empty(0, PART)
+NO_THUMBNAILS: Mapping[Digest, bytes] = MappingProxyType({})
 
 CHUNK = 4096  # rows read in one transaction while a caller iterates
 NAME_LIMIT = 400  # bytes of a model id or verifier version
@@ -240,22 +241,41 @@ class Store:
                 records = b"".join(record for _, record in cursor.getmulti(sorted(set(map(as_digest, digests)))))
         return parts_from(records)
 
-    def put_pictures(self, model: str, rows: NDArray[np.void], parts: NDArray[np.void] = NO_PARTS) -> None:
+    def thumbnails(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
+        """The thumbnails, as they were put, of those of the given contents that have one."""
+        self.commit()
+        database = self._environment.find(THUMBNAILS)
+        if database is None:
+            return {}
+        with self._environment.read() as txn:
+            return dict(txn.cursor(database).getmulti(sorted(set(map(as_digest, digests)))))
+
+    def put_pictures(
+        self,
+        model: str,
+        rows: NDArray[np.void],
+        parts: NDArray[np.void] = NO_PARTS,
+        thumbnails: Mapping[Digest, bytes] = NO_THUMBNAILS,
+    ) -> None:
         """Add or replace pictures of a model, and their codes in its substring tables.
 
-        rows: (N,) PICTURE; parts: (M,) PART, all of these pictures, each picture's in their order.
+        rows: (N,) PICTURE; parts: (M,) PART, all of these pictures, each picture's in their order; thumbnails: some of
+        these pictures' (bytes that mean nothing to the store), which do not hang on the model.
         """
         if rows.dtype != PICTURE or rows.ndim != 1:
             raise ValueError(f"pictures are rows of the dtype PICTURE, not {rows.dtype} {rows.shape}")
         if parts.dtype != PART or parts.ndim != 1 or not set(digests_of(parts)) <= set(digests_of(rows)):
             raise ValueError("parts are rows of the dtype PART, of the pictures that are put with them")
+        if not thumbnails.keys() <= set(digests_of(rows)):
+            raise ValueError("thumbnails are those of the pictures that are put with them")
         _check_name(model)
         whole = digests_of(parts)
         for start in range(0, len(rows), COMMIT_ROWS):
             some = rows[start : start + COMMIT_ROWS]
-            here = set(digests_of(some)) if len(parts) else ()
+            here = set(digests_of(some)) if len(parts) or thumbnails else set()
             with self._writing() as batch:
                 batch.put_pictures(model, some, parts[[digest in here for digest in whole]])
+                batch.put_thumbnails({digest: thumbnails[digest] for digest in here & thumbnails.keys()})
 
     def bucket(self, model: str, table: int, substring: int) -> NDArray[np.void]:
         """The pictures whose code has the substring at bits 16t .. 16t+15, t = table: HIT rows, in no special order."""

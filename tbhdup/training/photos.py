@@ -73,7 +73,7 @@ def clean_batches(paths: Sequence[bytes], side: int, size: int = 64) -> Iterator
 
 def clean(path: bytes, side: int) -> Pixels:
     """The encoder's input for a file, by the very way that a scan takes."""
-    return sources.square(sources.decode(sources.read(path), side), side)
+    return sources.see(sources.read(path), side).squares[0]
 
 
 def split(folders: Sequence[Sequence[bytes]], held_out: int) -> tuple[list[bytes], list[bytes]]:

@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from tbhdup.verify.proof import prove
     from tbhdup.verify.relation import RELATIONS
     from tbhdup.verify.threads import one_thread_a_proof
-    from tbhdup.verify.view import COLOURS, SIDE, View
+    from tbhdup.verify.view import SIDE, View
 
-VERSION = "4"
+VERSION = "5"
 """Changes whenever a verdict could change; verdicts are kept under it. Asking for it does not load OpenCV."""
 
-__all__ = ["COLOURS", "RELATIONS", "SIDE", "VERSION", "View", "one_thread_a_proof", "prove"]
+__all__ = ["RELATIONS", "SIDE", "VERSION", "View", "one_thread_a_proof", "prove"]
 
 __getattr__ = lazily(
     __name__,
     {
-        "COLOURS": "tbhdup.verify.view",
         "RELATIONS": "tbhdup.verify.relation",
         "SIDE": "tbhdup.verify.view",
         "View": "tbhdup.verify.view",

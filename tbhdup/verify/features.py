@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-KEYPOINTS = 500
 CONTRAST = 0.02  # half of the usual: dim and blurred copies still need their corners
 RATIO = 0.85  # of the distances to the best and the second best match
 NORM = 255  # of a descriptor: whole numbers, small enough for float32 to add their products exactly in any order
@@ -39,10 +38,10 @@ class Features:
         return len(self.scales)
 
 
-def find_features(grey: NDArray[np.uint8]) -> Features:
-    """The strongest features of a (h, w) picture, at most KEYPOINTS."""
+def find_features(grey: NDArray[np.uint8], most: int) -> Features:
+    """The strongest features of a (h, w) picture, at most so many."""
     shape = grey.shape[1], grey.shape[0]
-    sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=most, contrastThreshold=CONTRAST)
     keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from tbhdup.values import Relation, Verdict
-from tbhdup.verify import maps
+from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal, aligned, by_features
 from tbhdup.verify.relation import Evidence, describe
-from tbhdup.verify.rules import Finding
+from tbhdup.verify.rules import SETTLED, Finding, other_page
 from tbhdup.verify.trial import try_map
-from tbhdup.verify.view import View
+from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
-SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
 TRIED = 2  # proposals from features that get a trial
-SAME_LEVELS = 4.0  # grey levels by which the views of equal pixels may differ, on average: decoders take short cuts
+SAME_LEVELS = 12.0  # by which the squares of equal pixels may differ, on average, where a decoder took a short cut
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
 LEAST_DETAIL = 10  # squares with texture in the whole picture
 
@@ -35,10 +34,8 @@ def prove(a: View, b: View) -> Verdict:
             equal, doubt = False, f" (pixels not compared: {error})"
         if equal:
             return Verdict(True, 1.0, Relation(("identical pixels",)))
-    if min(*a.shape, *b.shape) < LEAST_SIDE:
+    if min(map(_least_side, (a, b))) < LEAST_SIDE:
         return Verdict(False, 0.5, None, "too small to compare" + doubt)
-    if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
-        return Verdict(False, 0.5, None, "too little detail" + doubt)
     swapped = _is_later(a, b)
     finding, evidence = _decide(b, a) if swapped else _decide(a, b)
     if evidence is None:
@@ -47,24 +44,43 @@ def prove(a: View, b: View) -> Verdict:
 
 
 def _could_be_equal(a: View, b: View) -> bool:
-    if a.size != b.size or a.image.shape != b.image.shape:
+    if a.size != b.size or a.square.shape != b.square.shape:
         return False
-    return float(np.abs(a.grey - b.grey).mean()) <= SAME_LEVELS
+    if a.reduced == b.reduced:
+        return bool(np.array_equal(a.square, b.square))
+    return float(np.abs(a.square.astype(np.int16) - b.square).mean()) <= SAME_LEVELS
+
+
+def _least_side(view: View) -> float:
+    """The shorter side of the loaded view, pixels, without loading it."""
+    return min(view.size) * min(1.0, SIDE / max(view.size))
 
 
 def _is_later(a: View, b: View) -> bool:
     """An order of pictures, so that a pair is always proven in one direction."""
     if a.size != b.size:
         return a.size > b.size
-    return a.image.tobytes() > b.image.tobytes()
+    return a.square.tobytes() > b.square.tobytes()
 
 
 def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
     """Try the proposals in turn, cheap ones first, until one is accepted."""
+    whole = aligned(a, b)
+    if whole is not None:
+        seen = glance.look(a, b, whole)
+        if seen.same:
+            finding = Finding(True, 0.5 + 0.5 * seen.exact, share=1.0)
+            return finding, Evidence(whole.map, whole.negative, 0, seen.agreement, overlaid=False, softened=0.0)
+        if seen.other_page:
+            return other_page(seen.share), None
+        if seen.hopeless:
+            whole = None
     best = Finding(False, 1.0, reason="no map between them")
-    for proposal in _proposals(a, b):
+    for proposal in _proposals(a, b, whole):
         finding, evidence = try_map(a, b, proposal)
         if evidence is not None:
+            if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
+                return Finding(False, 0.5, reason="too little detail"), None
             return finding, evidence
         if finding.share >= best.share:
             best = finding
@@ -73,8 +89,7 @@ def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
     return best, None
 
 
-def _proposals(a: View, b: View) -> Iterator[Proposal]:
-    whole = aligned(a, b)
+def _proposals(a: View, b: View, whole: Proposal | None) -> Iterator[Proposal]:
     if whole is not None:
         yield whole
     for proposal in by_features(a, b)[:TRIED]:

@@ -35,7 +35,7 @@ class Proposal:
 def aligned(a: View, b: View) -> Proposal | None:
     """The best of the eight whole-frame maps, positive or negative, if the thumbnails correlate under it."""
     options = maps.orientations()
-    turned = np.stack([_seen_through(b.thumb, m).ravel() for m in options])
+    turned = np.stack([seen_through(b.thumb, m).ravel() for m in options])
     correlations = turned @ a.thumb.ravel()
     best = int(np.abs(correlations).argmax())
     if abs(correlations[best]) < ALIGNED:
@@ -43,14 +43,14 @@ def aligned(a: View, b: View) -> Proposal | None:
     return Proposal(options[best], bool(correlations[best] < 0), 0)
 
 
-def _seen_through(thumb: NDArray[np.float32], m: maps.Map) -> NDArray[np.float32]:
-    """The thumbnail t with t[p] = thumb[m(p)], for a whole-frame map."""
+def seen_through(square: NDArray[np.float32], m: maps.Map) -> NDArray[np.float32]:
+    """The square t with t[p] = square[m(p)], for a whole-frame map."""
     x, y = m[0], m[1]
     if x[0] == 0:
-        thumb = thumb.T
+        square = square.T
         x, y = y, x
     # now x depends on x alone, y on y alone
-    return thumb[:: int(y[1]), :: int(x[0])]
+    return square[:: int(y[1]), :: int(x[0])]
 
 
 def by_features(a: View, b: View) -> list[Proposal]:

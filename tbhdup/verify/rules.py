@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tbhdup.verify.tiles import Tiles
 
 WELL = 0.9  # correlation of a tile that agrees well
+SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
 EXACT = 0.99  # correlation that two shots of one scene seldom reach
 
 # R1: nearly all agrees
@@ -76,10 +77,15 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     if share >= rule.share and float(np.median(values)) >= rule.median and float((values > WELL).mean()) >= rule.well:
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
-        return Finding(False, 1 - share / 2, share, reason="pages whose content differs")
+        return other_page(share)
     if (share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
+
+
+def other_page(share: float) -> Finding:
+    """The finding for pages of which this share of the tiles agrees."""
+    return Finding(False, 1 - share / 2, share, reason="pages whose content differs")
 
 
 def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool:

@@ -130,26 +130,23 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     Only as much is done as is needed until nearly all tiles correlate: first both pictures are made equally sharp,
     then each tile takes the best of the shifts by one pixel.
     """
-    a, b = (_soft(x - np.float32(128), SMOOTH) for x in (frame.a, frame.b))
+    a, b = (soft(x - np.float32(128), SMOOTH) for x in (frame.a, frame.b))
     b = -b if negative else b
     inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
-    left, right = _Moments.of(a), _Moments.of(b)
-    correlation = _correlate(left, right)
+    left, right = Moments.of(a), Moments.of(b)
+    correlation = correlate(left, right)
     drift = np.zeros((*correlation.shape, 2), np.float32)
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
     blur = 0.0
     if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
         left, right, blur = _equally_sharp(left, right, seen)
         if blur:
-            correlation = _correlate(left, right)
+            correlation = correlate(left, right)
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
-            height, width = right.picture.shape
-            around = np.pad(right.picture, 1, mode="edge")
+            moved = _Moved(left, right)
             at = {(0, 0): correlation}
             for ring in SHIFTS:
-                for dy, dx in ring:
-                    moved = around[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-                    at[dy, dx] = _correlate(left, _Moments.of(moved))
+                at |= {shift: moved.correlate(*shift) for shift in ring}
                 correlation = np.max(list(at.values()), axis=0)
                 if _share(correlation[seen] > AT_ONCE) >= NEARLY:
                     break
@@ -169,7 +166,7 @@ def compare(frame: Frame, negative: bool) -> Tiles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Moments:
+class Moments:
     """A picture with the mean and the variance of each of its tiles."""
 
     picture: Floats
@@ -177,14 +174,38 @@ class _Moments:
     variance: Floats
 
     @staticmethod
-    def of(picture: Floats) -> _Moments:
+    def of(picture: Floats) -> Moments:
+        """Of a (h, w) luminance about 0; sides are multiples of CELL."""
         mean = _tile_means(picture)
-        return _Moments(picture, mean, np.maximum(_tile_means(picture * picture) - mean * mean, 0))
+        return Moments(picture, mean, np.maximum(_tile_means(picture * picture) - mean * mean, 0))
 
 
-def _correlate(a: _Moments, b: _Moments) -> Floats:
-    together = _tile_means(a.picture * b.picture) - a.mean * b.mean
-    return np.asarray(together / np.sqrt(np.maximum(a.variance * b.variance, 1e-3)))
+def correlate(a: Moments, b: Moments) -> Floats:
+    """(rows, columns) correlation of each tile of a with that of b, -1..1."""
+    return _normalised(_tile_means(a.picture * b.picture) - a.mean * b.mean, a.variance, b.variance)
+
+
+class _Moved:
+    """Correlates the tiles of one picture with those of another that is moved by a pixel."""
+
+    def __init__(self, left: Moments, right: Moments) -> None:
+        self._left = left
+        self._around = np.pad(right.picture, 1, mode="edge")
+        self._squares = self._around * self._around
+        self._product = np.empty_like(left.picture)
+
+    def correlate(self, dy: int, dx: int) -> Floats:
+        height, width = self._left.picture.shape
+        window = slice(1 + dy, 1 + dy + height), slice(1 + dx, 1 + dx + width)
+        picture = self._around[window]
+        mean = _tile_means(picture)
+        variance = np.maximum(_tile_means(self._squares[window]) - mean * mean, 0)
+        together = _tile_means(np.multiply(self._left.picture, picture, out=self._product)) - self._left.mean * mean
+        return _normalised(together, self._left.variance, variance)
+
+
+def _normalised(together: Floats, variance_a: Floats, variance_b: Floats) -> Floats:
+    return np.asarray(together / np.sqrt(np.maximum(variance_a * variance_b, 1e-3)))
 
 
 def _peak(before: Floats, here: Floats, after: Floats) -> Floats:
@@ -214,7 +235,8 @@ def on_ground(frame: Frame, level: float) -> Bools:
     return np.asarray(_tile_means((np.abs(frame.a - np.float32(level)) <= 4).astype(np.float32)) >= 0.5)
 
 
-def _soft(x: Floats, sigma: float) -> Floats:
+def soft(x: Floats, sigma: float) -> Floats:
+    """Blurred by a Gaussian of this sigma, pixels."""
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
 
 
@@ -224,23 +246,23 @@ def _tile_means(x: NDArray[np.float32]) -> Floats:
     return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
 
 
-def _fineness(x: _Moments, seen: Bools) -> float:
+def fineness(x: Moments, seen: Bools) -> float:
     """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
-    fine = x.picture - _soft(x.picture, FINE)
+    fine = x.picture - soft(x.picture, FINE)
     shares = _tile_means(fine * fine)[seen] / np.maximum(x.variance[seen], 1e-3)
     return float(np.sqrt(np.median(shares)))
 
 
-def _equally_sharp(a: _Moments, b: _Moments, seen: Bools) -> tuple[_Moments, _Moments, float]:
+def _equally_sharp(a: Moments, b: Moments, seen: Bools) -> tuple[Moments, Moments, float]:
     """Blur the sharper of two pictures until it is as soft as the other; the sigma is negative when b was blurred."""
     if not seen.any():
         return a, b, 0.0
-    fine_a, fine_b = _fineness(a, seen), _fineness(b, seen)
+    fine_a, fine_b = fineness(a, seen), fineness(b, seen)
     sharp, aim, sign = (a, fine_b, 1.0) if fine_a > fine_b else (b, fine_a, -1.0)
     if max(fine_a, fine_b) <= SHARPER * aim:
         return a, b, 0.0
     for sigma in BLURS:
-        soft = _Moments.of(_soft(sharp.picture, sigma))
-        if _fineness(soft, seen) <= aim:
+        softer = Moments.of(soft(sharp.picture, sigma))
+        if fineness(softer, seen) <= aim:
             break
-    return (soft, b, sigma) if sign > 0 else (a, soft, -sigma)
+    return (softer, b, sigma) if sign > 0 else (a, softer, -sigma)

@@ -11,14 +11,14 @@ from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, shares
 from tbhdup.verify.rules import Finding, judge
 from tbhdup.verify.tiles import Frame, Tiles, compare, make_frame, on_ground, reduced, refine
-from tbhdup.verify.view import View
+from tbhdup.verify.view import FLAT, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
-FLAT = 0.5  # share of the commonest grey that makes a picture a page
 SHADED = 0.4  # share that does beside a page: paper that was lit unevenly
 ROUNDS = 3  # of the tile test, while the map is refined
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
+WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 
 
@@ -68,10 +68,11 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
             coarse = _trial(a, b, reduced(frame, factor), m, parts, proposal.negative)
             if coarse.finding.accepted and not coarse.finding.overlaid:
                 return coarse
+        gained = trial.finding.share - best.finding.share if best else 1.0
         if best is None or trial.merit > best.merit:
             best = trial
         plain = trial.finding.accepted and not trial.finding.overlaid
-        if plain or trial.finding.share < HOPE:
+        if plain or trial.finding.share < HOPE or gained < WORTH:
             break
         before, m = m, refine(trial.tiles, frame, m)
         if proposal.inliers == 0 and maps.distance(before, m) < STILL:

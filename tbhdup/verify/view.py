@@ -15,12 +15,18 @@ from tbhdup.verify.features import Features, find_features
 SIDE = 384
 """Long side of a view and of the frame in which two pictures are compared, pixels."""
 
+GLANCE = 128
+"""Side of the square to which the whole picture is squeezed for a first look, pixels."""
+
 COARSE, FINE = 128, 192
 """Long sides at which features are found, pixels. They are most of the cost: coarse ones cost a third of fine ones, and
 decide most pairs; smooth pictures have next to none of them."""
 
+MOST_COARSE, MOST_FINE = 120, 250
+"""Features that are kept of each, the strongest. Twice as many find no more maps."""
+
 COLOURS = 64
-"""Side of the square in which colours are kept, pixels: so small that noise and edges do not move them."""
+"""Side of the square in which colours are compared, pixels: so small that noise and edges do not move them."""
 
 THUMB = 64
 """Side of the squares that the aligned test compares, pixels."""
@@ -40,6 +46,9 @@ LEAST_SQUARES = 8
 BLOCKS = (3.0, 48.0)
 """Sides of the blocks of a pixelated picture that are looked for, pixels."""
 
+FLAT = 0.5
+"""Share of the commonest grey that makes a picture a page."""
+
 ON_GRID = 0.5
 """Share of a pixelated picture's edges that lie on its grid; other pictures have next to none on any grid."""
 
@@ -50,28 +59,52 @@ T = TypeVar("T")
 class View:
     """One picture, small, with what is derived from it. May be shared by threads.
 
-    image    (h, w) uint8 luminance, long side <= SIDE
-    colours  (COLOURS, COLOURS, 3) uint8, RGB: the whole picture squeezed to a square
+    square   (n, n, 3) uint8, RGB: the whole picture squeezed to a square, about GLANCE pixels a side
     size     (width, height) of the whole picture, pixels
+    reduced  the square was made by a decoder's short cut: it may differ a little from that of equal pixels
+    load     gives the (h, w) uint8 luminance of the picture, long side <= SIDE; asked only when the square does not
+             decide. What it raises goes through the proof to the caller.
     pixels   gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
              the pixels are not confirmed to be equal.
     """
 
     def __init__(
-        self, image: NDArray[np.uint8], colours: NDArray[np.uint8], size: tuple[int, int], pixels: Callable[[], bytes]
+        self,
+        square: NDArray[np.uint8],
+        size: tuple[int, int],
+        reduced: bool,
+        load: Callable[[], NDArray[np.uint8]],
+        pixels: Callable[[], bytes],
     ) -> None:
-        self.image = image
-        self.colours = colours
+        self.square = square
         self.size = size
+        self.reduced = reduced
         self.pixels = pixels
+        self._load = load
         self._lock = threading.RLock()
         self._known: dict[Callable[[View], object], object] = {}
 
-    def _once(self, make: Callable[[View], T]) -> T:
+    def once(self, make: Callable[[View], T]) -> T:
+        """What `make` derives from this view, derived when first asked for."""
         with self._lock:
             if make not in self._known:
                 self._known[make] = make(self)
             return self._known[make]  # type: ignore[return-value]  # the key made the value
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(h, w) uint8 luminance, long side <= SIDE."""
+        return self.once(_image)
+
+    @property
+    def glance(self) -> Floats:
+        """(GLANCE, GLANCE) float32 luminance of the whole picture squeezed to a square, 0..255."""
+        return self.once(_glance)
+
+    @property
+    def colours(self) -> NDArray[np.uint8]:
+        """(COLOURS, COLOURS, 3) uint8, RGB: the whole picture squeezed to a square."""
+        return self.once(_colours)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,50 +114,70 @@ class View:
     @property
     def grey(self) -> Floats:
         """The image as float32, 0..255."""
-        return self._once(_grey)
+        return self.once(_grey)
 
     @property
     def thumb(self) -> Floats:
         """(THUMB, THUMB) float32 luminance with mean 0 and norm 1; all 0 for a picture of one grey."""
-        return self._once(_thumb)
+        return self.once(_thumb)
 
     @property
     def textured(self) -> NDArray[np.bool_]:
         """(rows, columns) whether each SQUARE of the picture has texture."""
-        return self._once(_textured)
+        return self.once(_textured)
 
     @property
     def ground(self) -> tuple[float, float]:
         """The commonest grey (+-4 levels) and the share of the picture that it takes."""
-        return self._once(_ground)
+        return self.once(_ground)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether one grey takes most of the picture, at a glance."""
+        return self.once(_is_page)
 
     @property
     def block(self) -> float:
         """Side of the blocks of a pixelated picture, pixels of the view; 0: it is not pixelated."""
-        return self._once(_block)
+        return self.once(_block)
 
     @property
     def noise(self) -> float:
         """Deviation of the noise, grey levels, where the picture is smoothest."""
-        return self._once(_noise)
+        return self.once(_noise)
 
     @property
     def coarse(self) -> Features:
         """Local features of the picture at COARSE pixels."""
-        return self._once(_coarse)
+        return self.once(_coarse)
 
     @property
     def fine(self) -> Features:
         """Local features of the picture at FINE pixels."""
-        return self._once(_fine)
+        return self.once(_fine)
+
+
+def _image(view: View) -> NDArray[np.uint8]:
+    return view._load()
 
 
 def _grey(view: View) -> Floats:
     return view.image.astype(np.float32)
 
 
+def _glance(view: View) -> Floats:
+    grey = cv2.cvtColor(view.square, cv2.COLOR_RGB2GRAY)
+    if len(grey) != GLANCE:
+        grey = cv2.resize(grey, (GLANCE, GLANCE), interpolation=cv2.INTER_AREA)
+    return grey.astype(np.float32)
+
+
+def _colours(view: View) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(view.square, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
+
+
 def _thumb(view: View) -> Floats:
-    small = cv2.resize(view.grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(view.glance, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
     small = small - small.mean()
     return np.asarray(small / max(float(np.linalg.norm(small)), 1.0), np.float32)
 
@@ -148,6 +201,10 @@ def commonest(grey: Floats) -> tuple[float, float]:
 
 def _ground(view: View) -> tuple[float, float]:
     return commonest(view.grey)
+
+
+def _is_page(view: View) -> bool:
+    return commonest(view.glance)[1] > FLAT
 
 
 def _block(view: View) -> float:
@@ -181,15 +238,16 @@ def _noise(view: View) -> float:
 
 
 def _coarse(view: View) -> Features:
-    return _features(view, COARSE)
+    """From the square, given its aspect back: nothing is loaded for them."""
+    return find_features(_resized(view.glance, view.size, COARSE), MOST_COARSE)
 
 
 def _fine(view: View) -> Features:
-    return _features(view, FINE)
+    return find_features(_resized(view.grey, view.shape, FINE), MOST_FINE)
 
 
-def _features(view: View, side: int) -> Features:
-    factor = min(1.0, side / max(view.shape))
-    shape = max(1, round(view.shape[0] * factor)), max(1, round(view.shape[1] * factor))
-    small = cv2.resize(view.grey, shape, interpolation=cv2.INTER_AREA)
-    return find_features(np.round(small).astype(np.uint8))
+def _resized(grey: Floats, size: tuple[int, int], side: int) -> NDArray[np.uint8]:
+    """In the aspect of a picture of that size, its long side at most `side`."""
+    factor = min(1.0, side / max(size))
+    shape = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    return np.round(cv2.resize(grey, shape, interpolation=cv2.INTER_AREA)).astype(np.uint8)

@@ -1,0 +1,66 @@
+"""The first look: two pictures squeezed to small squares, compared tile by tile under a map of the whole frames.
+
+Most copies of a collection are whole frames that were saved, resized, turned or toned, and are exact at this size.
+What is not, and every page, is left to the trial at full size.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tbhdup.verify.propose import Proposal, seen_through
+from tbhdup.verify.rules import EXACT, SETTLED
+from tbhdup.verify.tiles import AGREE, CELL, SHARPER, SMOOTH, Moments, correlate, fineness, soft
+from tbhdup.verify.view import GLANCE, TEXTURE, View
+
+LEAST_SEEN = (GLANCE // CELL - 1) ** 2 // 4  # tiles with something to see
+LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
+MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
+HOPELESS = 0.3  # share of the tiles that agree below which the frames are not one picture, at any size
+OTHER_PAGE = 0.85  # share below which pages are other pages: more agrees at this size than does at a larger one
+
+
+class Glance(NamedTuple):
+    """What the tiles say."""
+
+    same: bool  # one picture, for sure
+    share: float  # of the tiles that agree
+    page: bool  # one of the two is a page
+    agreement: float  # median correlation
+    exact: float  # share of the tiles that are exact
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the map is wrong, or the pictures are others."""
+        return self.share < HOPELESS
+
+    @property
+    def other_page(self) -> bool:
+        """Whether the map is right, and the pages differ in content."""
+        return self.page and SETTLED <= self.share < OTHER_PAGE
+
+
+def look(a: View, b: View, proposal: Proposal) -> Glance:
+    """Compare two pictures under a map of the whole frames."""
+    left, right = a.once(_moments), b.once(_moments)
+    sign = np.float32(-1 if proposal.negative else 1)
+    turned = (seen_through(x, proposal.map) for x in (right.picture, right.mean, right.variance))
+    right = Moments(*map(np.ascontiguousarray, turned))
+    correlation = sign * correlate(left, right)
+    seen = np.maximum(left.variance, right.variance) > TEXTURE**2
+    values = correlation[seen]
+    page = a.is_page or b.is_page
+    if len(values) < LEAST_SEEN:
+        return Glance(False, 1.0, page, 0.0, 0.0)
+    exact = float((values > EXACT).mean())
+    same = exact >= MOST_EXACT and float(values.min()) >= LEAST_ALIKE and not page
+    if same:
+        fine, other = fineness(left, seen), fineness(right, seen)
+        same = max(fine, other) <= SHARPER * min(fine, other)
+    return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
+
+
+def _moments(view: View) -> Moments:
+    return Moments.of(soft(view.glance - np.float32(128), SMOOTH))
