@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,6 +24,7 @@ WINDOW = 256  # pairs among which they are chosen
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
 NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
+REFUSALS = 2  # failed proofs between two connected parts, the first of their likely centres, that end the asking
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
 
@@ -161,6 +162,7 @@ class _Proof:
     matches: list[Match] = field(default_factory=list)
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
     connected: groups.Connected = field(default_factory=groups.Connected)  # the roots are the likely centres
+    refused: Counter[frozenset[Digest]] = field(default_factory=Counter)  # between the parts of two roots
 
     def decide(self, pairs: Iterator[tuple[int, Pair]]) -> None:
         """Decide pairs, given with their neighbourhood, but for those that others connect."""
@@ -173,7 +175,11 @@ class _Proof:
         self.store.commit()
 
     def _is_settled(self, pair: Pair) -> bool:
-        return pair in self.verdicts or self.connected.root(pair[0]) == self.connected.root(pair[1])
+        roots = self._roots(pair)
+        return pair in self.verdicts or len(roots) == 1 or self.refused[roots] >= REFUSALS
+
+    def _roots(self, pair: Pair) -> frozenset[Digest]:
+        return frozenset(map(self.connected.root, pair))
 
     def _choose(self, waiting: Sequence[tuple[int, Pair]]) -> list[Pair]:
         """The next pairs to prove side by side; the choice does not depend on the threads.
@@ -219,7 +225,9 @@ class _Proof:
         for pair in chunk:
             verdict = known.get(pair) or fresh[pair]
             self.verdicts[pair] = verdict
-            if verdict.accepted:
+            if not verdict.accepted:
+                self.refused[self._roots(pair)] += 1
+            else:
                 self._join(pair)
                 self.matches.append(self._match(pair, verdict))
         self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))

@@ -102,7 +102,7 @@ def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
     from_pixels = np.linalg.inv(maps.to_pixels((width, height)))
     warped = [
         cv2.warpPerspective(
-            view.grey,
+            view.image,
             maps.to_pixels(view.shape) @ to_view @ from_pixels,
             (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
