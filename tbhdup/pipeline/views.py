@@ -95,8 +95,8 @@ class Views:
 
     def _make(self, digest: Digest) -> verify.View | Unseen:
         thumbnail = self._contents.thumbnail(digest)
-        if thumbnail is not None:
-            kept = sources.unpack_thumbnail(thumbnail)
+        kept = _unpacked(thumbnail) if thumbnail is not None else None
+        if kept is not None:
             return _view(kept, partial(self._load, digest), partial(self._contents.data, digest))
         try:
             return view_of(self._contents.data(digest), partial(self._contents.data, digest))
@@ -110,6 +110,14 @@ class Views:
             return _luminance(self._contents.data(digest))
         except sources.Unusable as error:
             raise Unseen(str(error)) from error
+
+
+def _unpacked(thumbnail: bytes) -> sources.Thumbnail | None:
+    """None where it is damaged: the file is as good."""
+    try:
+        return sources.unpack_thumbnail(thumbnail)
+    except ValueError:
+        return None
 
 
 def view_of(data: bytes, again: Callable[[], bytes]) -> verify.View:

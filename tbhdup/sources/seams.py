@@ -89,10 +89,12 @@ def _best_seam(grey: Grey) -> tuple[float, int]:
     quarters = np.add.reduceat(steps, starts, axis=0, dtype=np.int64)
     mean = quarters.sum(axis=0) / rows
     usual = np.convolve(np.pad(mean, AROUND, mode="reflect"), AROUND_LINE, mode="valid") + QUIET
+    edge = LEAST_SIDE // 3
+    if (mean / usual)[edge : lines - edge].max() < SEAM:  # what else counts makes no line stand out more
+        return 0.0, 0
     clear = np.count_nonzero(steps > CLEAR, axis=0) / rows
     # A quarter of the line's length at which nothing changes speaks against a seam.
     least = (quarters / np.diff(starts, append=rows)[:, None]).min(axis=0)
     score = mean / usual * clear * np.sqrt(least / (mean + 1))
-    edge = LEAST_SIDE // 3
     place = int(score[edge : lines - edge].argmax()) + edge
     return float(score[place]), place + (LAG + 1) // 2

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+KEYPOINTS = 300  # fewer, and the lettering around a photograph leaves none for it
 CONTRAST = 0.02  # half of the usual: dim and blurred copies still need their corners
 RATIO = 0.85  # of the distances to the best and the second best match
 NORM = 255  # of a descriptor: whole numbers, small enough for float32 to add their products exactly in any order
@@ -38,10 +39,10 @@ class Features:
         return len(self.scales)
 
 
-def find_features(grey: NDArray[np.uint8], most: int) -> Features:
-    """The strongest features of a (h, w) picture, at most so many."""
+def find_features(grey: NDArray[np.uint8]) -> Features:
+    """The strongest features of a (h, w) picture, at most KEYPOINTS."""
     shape = grey.shape[1], grey.shape[0]
-    sift = cv2.SIFT.create(nfeatures=most, contrastThreshold=CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
     keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)

@@ -16,10 +16,11 @@ from tbhdup.verify.tiles import AGREE, CELL, SHARPER, SMOOTH, Moments, correlate
 from tbhdup.verify.view import GLANCE, TEXTURE, View
 
 LEAST_SEEN = (GLANCE // CELL - 1) ** 2 // 4  # tiles with something to see
+LEAST_TO_SEE = 4  # tiles in a picture that is not plain
 LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
 MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
 HOPELESS = 0.3  # share of the tiles that agree below which the frames are not one picture, at any size
-OTHER_PAGE = 0.85  # share below which pages are other pages: more agrees at this size than does at a larger one
+OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this size than does at a larger one
 
 
 class Glance(NamedTuple):
@@ -60,6 +61,11 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
         fine, other = fineness(left, seen), fineness(right, seen)
         same = max(fine, other) <= SHARPER * min(fine, other)
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
+
+
+def is_plain(view: View) -> bool:
+    """Whether there is next to nothing to see."""
+    return int((view.once(_moments).variance > TEXTURE**2).sum()) < LEAST_TO_SEE
 
 
 def _moments(view: View) -> Moments:

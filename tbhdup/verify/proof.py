@@ -75,7 +75,8 @@ def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
             return other_page(seen.share), None
         if seen.hopeless:
             whole = None
-    best = Finding(False, 1.0, reason="no map between them")
+    plain = any(glance.is_plain(view) for view in (a, b))
+    best = Finding(False, 1.0, reason="too little detail" if plain else "no map between them")
     for proposal in _proposals(a, b, whole):
         finding, evidence = try_map(a, b, proposal)
         if evidence is not None:

@@ -22,9 +22,6 @@ COARSE, FINE = 128, 192
 """Long sides at which features are found, pixels. They are most of the cost: coarse ones cost a third of fine ones, and
 decide most pairs; smooth pictures have next to none of them."""
 
-MOST_COARSE, MOST_FINE = 120, 250
-"""Features that are kept of each, the strongest. Twice as many find no more maps."""
-
 COLOURS = 64
 """Side of the square in which colours are compared, pixels: so small that noise and edges do not move them."""
 
@@ -239,11 +236,11 @@ def _noise(view: View) -> float:
 
 def _coarse(view: View) -> Features:
     """From the square, given its aspect back: nothing is loaded for them."""
-    return find_features(_resized(view.glance, view.size, COARSE), MOST_COARSE)
+    return find_features(_resized(view.glance, view.size, COARSE))
 
 
 def _fine(view: View) -> Features:
-    return find_features(_resized(view.grey, view.shape, FINE), MOST_FINE)
+    return find_features(_resized(view.grey, view.shape, FINE))
 
 
 def _resized(grey: Floats, size: tuple[int, int], side: int) -> NDArray[np.uint8]:

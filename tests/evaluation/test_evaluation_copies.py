@@ -82,7 +82,7 @@ def encoded(truth: Truth) -> dict[int, tuple[int, np.ndarray, bytes]]:
     for place, file in enumerate(truth.files):
         if file.edit != "broken":
             data = sources.read(file.path)
-            codes, latents = encoder.encode(sources.square(sources.decode(data, side), side)[None])
+            codes, latents = encoder.encode(sources.see(data, side).squares[0][None])
             out[place] = (int(codes[0]), latents[0].astype(np.int64), sources.digest(data))
     return out
 

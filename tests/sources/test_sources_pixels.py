@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from tbhdup.sources import Decoded, decode, detail, fit, square
+from tbhdup.sources import Decoded, decode, detail, fit, pack_thumbnail, square, unpack_thumbnail
 
 
 def decoded(image: Image.Image) -> Decoded:
@@ -90,3 +90,26 @@ def test_detail_of_large_squares_does_not_overflow() -> None:
 def test_detail_refuses_other_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="detail wants"):
         detail(np.zeros(shape, np.uint8))
+
+
+def test_a_thumbnail_is_nearly_what_was_packed() -> None:
+    picture = decoded(soft())
+    pixels = square(picture, 128)
+    data = pack_thumbnail(picture, pixels)
+    found = unpack_thumbnail(data)
+    assert (found.width, found.height, found.reduced) == (512, 384, False)
+    assert difference(found.pixels, pixels) < 2
+    assert len(data) < 12_000
+
+
+def test_a_thumbnail_says_when_the_decoder_took_a_short_cut() -> None:
+    picture = decode(encode(soft(), "JPEG", quality=90), 128)
+    assert picture.image.size == (256, 192)
+    found = unpack_thumbnail(pack_thumbnail(picture, square(picture, 128)))
+    assert (found.width, found.height, found.reduced) == (512, 384, True)
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_thumbnail_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="no thumbnail"):
+        unpack_thumbnail(data)

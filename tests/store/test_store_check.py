@@ -30,7 +30,7 @@ VERDICT = Verdict(accepted=True, confidence=0.5, relation=Relation(("cropped",))
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     with Store.open(tmp_path) as store:
-        store.put_pictures("m", ROWS, PARTS)
+        store.put_pictures("m", ROWS, PARTS, {digest(ROWS, 3): b"thumbnail"})
         store.put_files(a_file(b"/photos/%d.jpg" % at, digest(ROWS, at), inode=at + 1) for at in range(30))
         store.put_files([a_file(b"/photos/bad.jpg", digest=None, skip=Reason.CORRUPT, inode=99)])
         store.put_verdicts("v", {(b"a" * 16, b"b" * 16): VERDICT})
@@ -59,6 +59,7 @@ DAMAGE = {
     "parts of a picture are cut off": (put(b"parts:m", PICTURE_KEY, PARTS[:1].tobytes()[1:]), 1, "another size"),
     "parts are those of another picture": (put(b"parts:m", PICTURE_KEY, PARTS[:1].tobytes()), 1, "another one"),
     "parts have no picture": (put(b"parts:m", PARTS[0]["digest"].tobytes()[::-1], PARTS[:1].tobytes()), 1, "another one"),
+    "a thumbnail has no picture": (put(b"thumbnails", b"t" * 16, b"thumbnail"), 1, "thumbnail"),
     "a key is too short": (put(b"files", FOLDER, b"\0" * 60), 1, "does not fit"),
     "a folder's path is missing": (delete(b"folders", FOLDER), 1, "path is missing"),
     "a folder has another id": (put(b"folders", FOLDER, b"/elsewhere"), 1, "another path"),
@@ -72,7 +73,7 @@ DAMAGE = {
     "a table has one too many": (put(b"substrings:m", *table_entries(OTHER, 1)[0]), 1, "does not have"),
     "a table has one in the wrong place": (put(b"substrings:m", b"\1\2\3", ENTRY[1]), 1, "does not have"),
     "the tables are gone": (drop(b"substrings:m"), 1, "without substring tables"),
-    "the pictures are gone": (drop(b"pictures:m"), 31, "no picture"),
+    "the pictures are gone": (drop(b"pictures:m"), 32, "no picture"),
     "a verdict is cut off": (put(b"verdicts:v", b"a" * 16 + b"b" * 16, b"\3\0"), 1, "verdict"),
     "a verdict has a pair in the wrong order": (put(b"verdicts:v", b"b" * 16 + b"a" * 16, b"\0" * 13), 1, "smaller first"),
     "a database is foreign": (lambda env, txn: env.open_db(b"theirs", txn) and None, 1, "'theirs'"),

@@ -168,3 +168,19 @@ def test_parts_of_other_pictures_are_refused(tmp_path: Path) -> None:
             opened.put_pictures("m", rows[:1], parts(rows))
         with pytest.raises(ValueError, match="PART"):
             opened.put_pictures("m", rows, rows)
+
+
+def test_thumbnails_come_back_whatever_the_model(tmp_path: Path) -> None:
+    rows = pictures(20)
+    kept = {digest(rows, at): bytes([at]) * (at + 1) for at in range(0, 20, 2)}
+    with Store.open(tmp_path) as opened:
+        assert opened.thumbnails(kept) == {}
+        opened.put_pictures("one", rows, thumbnails=kept)
+        assert opened.thumbnails([digest(rows, 4), digest(rows, 5), b"unknown-unknown-"]) == {
+            digest(rows, 4): kept[digest(rows, 4)]
+        }
+        opened.put_pictures("two", rows[:1], thumbnails={digest(rows, 0): b"new"})
+        assert opened.thumbnails(kept) == {**kept, digest(rows, 0): b"new"}
+        with pytest.raises(ValueError, match="put with them"):
+            opened.put_pictures("two", rows[:1], thumbnails=kept)
+        assert opened.check() == []

@@ -137,8 +137,8 @@ def test_few_tiles_leave_the_map_alone() -> None:
 
 def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    find = view._features
-    monkeypatch.setattr(view, "_features", lambda of, side: asked.append(side) or find(of, side))
+    find = view.find_features
+    monkeypatch.setattr(view, "find_features", lambda grey: asked.append(max(grey.shape)) or find(grey))
     city = drawing.picture("city", 1, (360, 270))
     (sure,) = propose.by_features(view_of(city), view_of(city.crop((20, 20, 340, 250))))
     assert sure.inliers >= propose.PLENTY

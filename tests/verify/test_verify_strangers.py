@@ -99,14 +99,18 @@ def test_near_blank_pictures_match_as_identical_pixels_only(image: Image.Image) 
         assert "detail" in verdict.reason
 
 
+def _with_pixels(view: View, pixels: Callable[[], bytes]) -> View:
+    return View(view.square, view.size, view.reduced, lambda: view.image, pixels)
+
+
 def test_pixels_are_read_only_when_they_could_be_equal() -> None:
     def never() -> bytes:
         raise AssertionError("asked for the pixels")
 
     a, b = view_of(drawing.picture("city", 1)), view_of(drawing.picture("fruit", 1))
-    assert not prove(View(a.image, a.colours, a.size, never), View(b.image, b.colours, b.size, never)).accepted
-    larger = View(a.image, a.colours, (a.size[0] * 2, a.size[1] * 2), never)
-    assert prove(View(a.image, a.colours, a.size, never), larger).accepted
+    assert not prove(_with_pixels(a, never), _with_pixels(b, never)).accepted
+    larger = View(a.square, (a.size[0] * 2, a.size[1] * 2), False, lambda: a.image, never)
+    assert prove(_with_pixels(a, never), larger).accepted
 
 
 def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
@@ -114,12 +118,12 @@ def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
         raise OSError("the disk is gone")
 
     textured = view_of(drawing.picture("leaves", 2))
-    verdict = prove(textured, View(textured.image, textured.colours, textured.size, broken))
+    verdict = prove(textured, _with_pixels(textured, broken))
     assert verdict.accepted
     assert verdict.relation is not None
     assert verdict.relation.words == ("re-encoded",)
     blank = view_of(Image.new("RGB", (300, 200), (9, 9, 9)))
-    verdict = prove(blank, View(blank.image, blank.colours, blank.size, broken))
+    verdict = prove(blank, _with_pixels(blank, broken))
     assert not verdict.accepted
     assert "the disk is gone" in verdict.reason
 

@@ -10,7 +10,8 @@ import drawing
 import numpy as np
 from PIL import Image
 
-from tbhdup.verify import COLOURS, SIDE, View
+from tbhdup.verify import SIDE, View
+from tbhdup.verify.view import GLANCE
 
 
 def view_of(image: Image.Image) -> View:
@@ -18,12 +19,12 @@ def view_of(image: Image.Image) -> View:
     image = image.convert("RGB")
     small = image.copy()
     small.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    colours = image.resize((COLOURS, COLOURS), Image.Resampling.BILINEAR)
+    square = image.resize((GLANCE, GLANCE), Image.Resampling.BILINEAR, reducing_gap=2.0)
 
     def pixels() -> bytes:
         return hashlib.sha256(image.tobytes()).digest()
 
-    return View(np.asarray(small.convert("L")), np.asarray(colours), image.size, pixels)
+    return View(np.asarray(square), image.size, False, lambda: np.asarray(small.convert("L")), pixels)
 
 
 def saved(image: Image.Image, quality: int = 80) -> Image.Image:
