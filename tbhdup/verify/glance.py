@@ -13,7 +13,7 @@ import numpy as np
 from tbhdup.verify.propose import Proposal, seen_through
 from tbhdup.verify.rules import EXACT, SETTLED
 from tbhdup.verify.tiles import AGREE, CELL, SHARPER, SMOOTH, Moments, correlate, fineness, soft
-from tbhdup.verify.view import GLANCE, TEXTURE, View
+from tbhdup.verify.view import FLAT, GLANCE, LETTERED_AT_A_GLANCE, TEXTURE, View, commonest, paper
 
 LEAST_SEEN = (GLANCE // CELL - 1) ** 2 // 4  # tiles with something to see
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
@@ -21,6 +21,13 @@ LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or 
 MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
 HOPELESS = 0.3  # share of the tiles that agree below which the frames are not one picture, at any size
 OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this size than does at a larger one
+
+
+class Ground(NamedTuple):
+    """What the commonest grey of a picture makes of it."""
+
+    plain: bool  # a page, or a thing on plain ground
+    page: bool
 
 
 class Glance(NamedTuple):
@@ -52,20 +59,28 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     correlation = sign * correlate(left, right)
     seen = np.maximum(left.variance, right.variance) > TEXTURE**2
     values = correlation[seen]
-    page = a.is_page or b.is_page
+    grounds = [view.once(_ground) for view in (a, b)]
     if len(values) < LEAST_SEEN:
-        return Glance(False, 1.0, page, 0.0, 0.0)
+        return Glance(False, 1.0, False, 0.0, 0.0)
     exact = float((values > EXACT).mean())
-    same = exact >= MOST_EXACT and float(values.min()) >= LEAST_ALIKE and not page
+    same = exact >= MOST_EXACT and float(values.min()) >= LEAST_ALIKE and not any(ground.plain for ground in grounds)
     if same:
         fine, other = fineness(left, seen), fineness(right, seen)
         same = max(fine, other) <= SHARPER * min(fine, other)
+    page = any(ground.page for ground in grounds)
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
 
 
 def is_plain(view: View) -> bool:
     """Whether there is next to nothing to see."""
     return int((view.once(_moments).variance > TEXTURE**2).sum()) < LEAST_TO_SEE
+
+
+def _ground(view: View) -> Ground:
+    level, share = commonest(view.glance)
+    tiles = view.once(_moments).variance[::2, ::2] > TEXTURE**2
+    plain = share > FLAT
+    return Ground(plain, plain and paper(view.glance, tiles, level) > LETTERED_AT_A_GLANCE)
 
 
 def _moments(view: View) -> Moments:

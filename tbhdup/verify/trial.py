@@ -11,7 +11,7 @@ from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, shares
 from tbhdup.verify.rules import Finding, judge
 from tbhdup.verify.tiles import Frame, Tiles, compare, make_frame, on_ground, reduced, refine
-from tbhdup.verify.view import FLAT, View
+from tbhdup.verify.view import View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
 SHADED = 0.4  # share that does beside a page: paper that was lit unevenly
@@ -83,7 +83,7 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
 def _trial(a: View, b: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negative: bool) -> _Trial:
     tiles = compare(frame, negative)
     level, taken = a.ground
-    is_page = taken > (SHADED if b.ground[1] > FLAT else FLAT)
+    is_page = a.is_page or (b.is_page and taken > SHADED)
     return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), is_page, parts))
 
 

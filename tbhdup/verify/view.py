@@ -44,7 +44,12 @@ BLOCKS = (3.0, 48.0)
 """Sides of the blocks of a pixelated picture that are looked for, pixels."""
 
 FLAT = 0.5
-"""Share of the commonest grey that makes a picture a page."""
+"""Share of the commonest grey that makes a picture a page, or a thing on plain ground."""
+
+LETTERED, LETTERED_AT_A_GLANCE = 0.4, 0.42
+"""Share of the textured squares that is of that grey which makes it a page, as there is paper between strokes. Of
+receipts and printed pages 98 in 100 have more than 0.51 (at a glance: 0.44 and 0.35), of things on plain ground 90 in
+100 less than 0.43 (0.39)."""
 
 ON_GRID = 0.5
 """Share of a pixelated picture's edges that lie on its grid; other pictures have next to none on any grid."""
@@ -130,7 +135,7 @@ class View:
 
     @property
     def is_page(self) -> bool:
-        """Whether one grey takes most of the picture, at a glance."""
+        """Whether one grey takes most of the picture, also of what is textured, as between the strokes of letters."""
         return self.once(_is_page)
 
     @property
@@ -201,7 +206,15 @@ def _ground(view: View) -> tuple[float, float]:
 
 
 def _is_page(view: View) -> bool:
-    return commonest(view.glance)[1] > FLAT
+    level, share = view.ground
+    return share > FLAT and paper(view.grey, view.textured, level) > LETTERED
+
+
+def paper(grey: Floats, textured: NDArray[np.bool_], level: float) -> float:
+    """Share of the textured squares that is within 6 levels of a grey; 1 without any. They divide a picture evenly."""
+    near = (np.abs(grey - np.float32(level)) <= 6).astype(np.float32)
+    shares = cv2.resize(near, textured.shape[::-1], interpolation=cv2.INTER_AREA)
+    return float(shares[textured].mean()) if textured.any() else 1.0
 
 
 def _block(view: View) -> float:
