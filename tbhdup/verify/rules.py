@@ -13,6 +13,8 @@ WELL = 0.9  # correlation of a tile that agrees well
 SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
 EXACT = 0.99  # correlation that two shots of one scene seldom reach
 
+SHOT = 0.15  # share of the agreeing tiles that is exact, below which two shots of a scene may look like an overlay
+
 # R1: nearly all agrees
 LEAST_TILES = 20  # textured in both
 LEAST_AREAS = 3  # of 4 x 4 areas of the frame that must hold some of them
@@ -78,7 +80,8 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return other_page(share)
-    if (share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares):
+    shown = _exactness(tiles) >= SHOT
+    if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
 
