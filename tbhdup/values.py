@@ -149,7 +149,7 @@ class Thresholds:
     radius: int  # Hamming radius of the candidates, inclusive, bits
     cosine: float  # least cosine of the candidates
     candidates: int  # at most so many candidates a picture
-    verify: str  # auto, never
+    verify: str  # auto, always, never
     max_false_pairs: float
 
 

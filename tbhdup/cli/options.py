@@ -20,6 +20,7 @@ class Verify(StrEnum):
     """How candidates are decided."""
 
     AUTO = "auto"
+    ALWAYS = "always"
     NEVER = "never"
 
 
@@ -69,7 +70,12 @@ WeightsOption = Annotated[
 DeviceOption = Annotated[Device, typer.Option("--device", envvar="TBHDUP_DEVICE", help="Where the network runs.")]
 VerifyOption = Annotated[
     Verify,
-    typer.Option("--verify", envvar="TBHDUP_VERIFY", help="auto: decide candidates on pixels; never: by cosine alone."),
+    typer.Option(
+        "--verify",
+        envvar="TBHDUP_VERIFY",
+        help="auto: decide candidates on pixels, but for those that others connect; always: each of them; never: by "
+        "cosine alone.",
+    ),
 ]
 RadiusOption = Annotated[
     int | None,

@@ -57,7 +57,7 @@ def confirm(
     """
     digests = [row.tobytes() for row in pictures["digest"]]
     on_progress(Progress("search", 0, len(digests)))
-    found = candidates(pictures, parts if thresholds.verify == "auto" else parts[:0], thresholds)
+    found = candidates(pictures, parts[:0] if thresholds.verify == "never" else parts, thresholds)
     if apart:
         found = found[np.array([(digests[i], digests[j]) not in apart for i, j, *_ in found.tolist()], bool)]
     on_progress(Progress("search", len(digests), len(digests)))
@@ -71,7 +71,11 @@ def confirm(
     likely = _likely_centres(found, pictures, digests, rank)
     with Provers(KnownContents(files, again, store), threads) as provers:
         proof = _Proof(pictures, digests, files, provers, store, on_progress, likely, apart, len(found))
-        proof.decide(_by_neighbourhood(found, digests, likely))
+        pairs = _by_neighbourhood(found, digests, likely)
+        if thresholds.verify == "always":
+            proof.decide_all([pair for _, pair in pairs])
+        else:
+            proof.decide(pairs)
         for _ in range(ROUNDS):
             asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys(), apart)
             spokes = [(min(pair), max(pair)) for pair in asked]

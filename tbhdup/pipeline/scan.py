@@ -38,7 +38,7 @@ from tbhdup.version import VERSION
 if TYPE_CHECKING:
     from tbhdup.model.encoding import BatchEncoder
 
-VERIFY = ("auto", "never")
+VERIFY = ("auto", "always", "never")
 IDENTICAL_BYTES = "identical bytes"
 
 
@@ -46,7 +46,7 @@ IDENTICAL_BYTES = "identical bytes"
 class Options:
     """How to look. None leaves the choice to the calibration."""
 
-    verify: str = "auto"  # auto: candidates are decided on pixels; never: by cosine alone
+    verify: str = "auto"  # auto: candidates are decided on pixels, unless others connect them; always; never: by cosine
     radius: int | None = None
     cosine: float | None = None
     candidates: int = 5
@@ -151,14 +151,15 @@ def _group(
         if file.digest is not None:
             by_digest[file.digest].append(file)
     pictures = store.pictures(record.model_id, sorted(by_digest))
-    thresholds = Calibration.from_record(record.calibration).operating_point(
+    calibrated = Calibration.from_record(record.calibration).operating_point(
         len(pictures),
-        verify=options.verify == "auto",
+        verify=options.verify != "never",
         max_false_pairs=options.max_false_pairs,
         radius=options.radius,
         cosine=options.cosine,
         candidates=options.candidates,
     )
+    thresholds = replace(calibrated, verify=options.verify)
     sizes = {row["digest"].tobytes(): (int(row["width"]), int(row["height"])) for row in pictures}
     rank = {
         digest: (*precedence(*sizes[digest], by_digest[digest][0].size), by_digest[digest][0].path) for digest in sizes

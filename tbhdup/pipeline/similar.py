@@ -89,7 +89,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
     views = Views(KnownContents(files, sources.Disk().again, store))
     apart = marks.pairs(store.place)
     everything = store.pictures(model) if options.radius is None else None
-    parts = store.parts(model) if options.radius is None and options.verify == "auto" else None
+    parts = store.parts(model) if options.radius is None and options.verify != "never" else None
     out = []
     for path in queries:
         query = _query(path, encoder)
@@ -107,7 +107,7 @@ def similar(queries: Sequence[bytes], store: Store, options: Options | None = No
         near = [
             _hit(query, row) for row in _nearest(query, rows, parts, None if everything is None else limit + SHORTLIST)
         ]
-        if options.verify == "auto" and everything is not None:
+        if options.verify != "never" and everything is not None:
             view = view_of(query.data, partial(sources.read, query.path))
             near = sorted((_proven(hit, view, views) for hit in near), key=_merit)
         elif everything is None:

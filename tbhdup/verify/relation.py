@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tbhdup.values import Relation
 from tbhdup.verify import maps
-from tbhdup.verify.view import COLOURS, View, commonest
+from tbhdup.verify.view import COLOURS, LETTERED, View, commonest, paper
 
 RELATIONS = (
     "identical pixels",
@@ -45,9 +45,12 @@ GREY = 3.0  # levels, mean difference between channels: below, a picture is grey
 BLURRED = 0.8  # sigma, pixels of the view
 BUSY = 0.3  # share of the surroundings' squares with texture that makes them a picture,
 PLAIN = 0.3  # unless one grey takes so much of them
+FINE_DETAIL = 1.5  # sigma that parts fine detail from coarse, pixels of the view
+SOFT = 0.2  # of the picture's fine detail: surroundings with less are a blurred filling
 SAMPLES = 32  # of the colours, along each side
 AREAS = 8  # over which they are averaged, along each side: two sizes of a picture differ in its detail
-LETTERED = 0.1  # share that makes them more than a plain margin
+BARS = 0.1  # share that makes them more than a plain margin
+THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +139,26 @@ def _surroundings(b: View, part: maps.Points) -> str:
     sides = [low[0] > MARGIN, low[1] > MARGIN, high[0] < 1 - MARGIN, high[1] < 1 - MARGIN]
     if sum(sides) >= 3:
         return "framed"
+    if _is_soft(b, part):
+        return "padded"
     outside = _outside(part, *b.textured.shape)
     busy = float(b.textured[outside].mean()) if outside.any() else 0.0
     levels = b.grey[_outside(part, *b.grey.shape)]
-    plain = commonest(levels)[1] if levels.size else 1.0
-    if busy >= BUSY and plain < PLAIN:
+    level, plain = commonest(levels) if levels.size else (0.0, 1.0)
+    lettered = paper(b.grey, b.textured & outside, level) > LETTERED
+    if (busy >= BUSY and plain < PLAIN) or (sum(sides) == 1 and busy >= THING and not lettered):
         return "part of a collage"
     across = (sides[0] and sides[2]) or (sides[1] and sides[3])
-    return "framed" if across and busy >= LETTERED else "padded"
+    return "framed" if across and busy >= BARS else "padded"
+
+
+def _is_soft(b: View, part: maps.Points) -> bool:
+    """Whether what lies outside the part of b is so much softer than the part that it is a blurred filling."""
+    fine = np.abs(b.grey - cv2.GaussianBlur(b.grey, (0, 0), FINE_DETAIL))
+    outside = _outside(part, *b.grey.shape)
+    if not outside.any():
+        return False
+    return bool(fine[outside].mean() < SOFT * fine[~outside].mean())
 
 
 def _outside(part: maps.Points, rows: int, columns: int) -> NDArray[np.bool_]:

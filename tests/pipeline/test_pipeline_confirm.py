@@ -62,3 +62,15 @@ def test_the_halves_of_a_collage_are_found_and_do_not_join_their_pictures(tmp_pa
     assert len(names) == 2
     hits = tbhdup.similar([photos / "collage.jpg"], store=tmp_path / "store", limit=2)[0]
     assert {hit.path.rpartition(b"/")[2] for hit in hits} == {b"left.png", b"right.png"}
+
+
+def test_every_candidate_is_proven_where_that_is_asked_for(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    original = drawing.picture("city", 3, (480, 360))
+    for quality in (30, 50, 70, 90):
+        original.save(photos / f"q{quality}.jpg", quality=quality)
+    auto = tbhdup.scan([photos], store=tmp_path / "one").summary
+    always = tbhdup.scan([photos], store=tmp_path / "two", options=tbhdup.Options(verify="always")).summary
+    assert auto.candidates == always.candidates == always.proven == 6
+    assert 3 <= auto.proven < 6

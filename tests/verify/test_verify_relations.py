@@ -52,6 +52,16 @@ def _collage(image: Image.Image) -> Image.Image:
     return canvas
 
 
+def _letterboxed(image: Image.Image) -> Image.Image:
+    """Bars that are filled with the picture itself, enlarged and blurred."""
+    height = image.width * 4 // 3
+    canvas = image.resize((image.width * height // image.height, height)).filter(ImageFilter.GaussianBlur(12))
+    left = (canvas.width - image.width) // 2
+    canvas = canvas.crop((left, 0, left + image.width, height))
+    canvas.paste(image, (0, (height - image.height) // 2))
+    return canvas
+
+
 def _on_a_phone(image: Image.Image) -> Image.Image:
     screen = drawing.chat(5, 8, (360, 720))
     screen.paste(image.resize((360, 270)), (0, 200))
@@ -89,6 +99,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "cropped": (_cropped, {"cropped"}),
     "cropped, mirrored": (lambda image: ImageOps.mirror(_cropped(image)), {"cropped", "mirrored"}),
     "caption bar": (_padded, {"padded"}),
+    "blurred bars": (_letterboxed, {"padded"}),
     "border": (lambda image: ImageOps.expand(image, 40, (120, 30, 60)), {"framed"}),
     "screenshot": (_on_a_phone, {"framed"}),
     "stickers": (_stickers, {"overlaid"}),

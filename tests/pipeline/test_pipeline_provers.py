@@ -1,0 +1,169 @@
+"""Proofs in processes of their own: the same verdicts as in this one, and what they die of costs a pair."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+
+import drawing
+import pytest
+from PIL import ImageOps
+
+from tbhdup import sources
+from tbhdup.pipeline import provers
+from tbhdup.pipeline.provers import Pair, Provers
+from tbhdup.pipeline.views import ABSENT, Unseen, Views
+from tbhdup.values import Digest, Verdict
+
+
+class Files:
+    """Contents in memory; some have thumbnails, some have lost their files."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Digest, bytes] = {}
+        self.thumbnails: dict[Digest, bytes] = {}
+        self.asked: list[Digest] = []
+
+    def add(self, data: bytes, with_thumbnail: bool = True) -> Digest:
+        digest = sources.digest(data)
+        self.kept[digest] = data
+        if with_thumbnail:
+            seen = sources.see(data, sources.SMALL)
+            self.thumbnails[digest] = sources.pack_thumbnail(seen.picture, seen.small)
+        return digest
+
+    def thumbnail(self, digest: Digest) -> bytes | None:
+        return self.thumbnails.get(digest)
+
+    def data(self, digest: Digest) -> bytes:
+        self.asked.append(digest)
+        if digest not in self.kept:
+            raise Unseen("no file of it is there")
+        return self.kept[digest]
+
+
+def jpeg(image, quality: int = 85) -> bytes:  # type: ignore[no-untyped-def]
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=quality)
+    return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files() -> Files:
+    found = Files()
+    for seed in range(3):
+        image = drawing.picture("city", seed, (320, 240))
+        found.add(jpeg(image))
+        found.add(jpeg(image.crop((30, 20, 290, 220))), with_thumbnail=seed != 1)
+        found.add(jpeg(ImageOps.mirror(image), 50))
+    return found
+
+
+def proven(files: Files, pairs: Sequence[Pair], threads: int) -> list[Verdict]:
+    with Provers(files, threads) as opened:
+        return list(opened.map(pairs))
+
+
+def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = list(combinations(sorted(files.kept), 2))
+    here = proven(files, pairs, 1)
+    assert 6 <= sum(verdict.accepted for verdict in here) <= 9
+    monkeypatch.setattr(provers, "FEW", 0)
+    with Provers(files, 2) as opened:
+        there = list(opened.map(pairs))
+        assert len(opened._processes) == 2
+        assert list(opened.map(pairs[:3])) == here[:3]
+    assert there == here
+    assert all(process._running is None for process in opened._processes)
+
+
+def test_few_pairs_start_no_process(files: Files) -> None:
+    pairs = list(combinations(sorted(files.kept), 2))[:4]
+    with Provers(files, 2) as opened:
+        assert list(opened.map([])) == []
+        assert len(list(opened.map(pairs))) == 4
+        assert opened._processes == []
+
+
+def test_whole_copies_are_proven_though_their_files_are_gone(files: Files) -> None:
+    first, _, mirrored = list(files.kept)[:3]
+    away = Files()
+    away.thumbnails = files.thumbnails
+    (verdict,) = proven(away, [(first, mirrored)], 1)
+    assert verdict.accepted
+    assert away.asked == []
+    crop = list(files.kept)[1]
+    (verdict,) = proven(away, [(first, crop)], 1)
+    assert not verdict.accepted
+    assert verdict.reason == f"{ABSENT}: no file of it is there"
+
+
+@pytest.mark.parametrize("few", [0, 100])
+def test_what_cannot_be_seen_is_told(files: Files, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(provers, "FEW", few)
+    mixed = Files()
+    whole = mixed.add(next(iter(files.kept.values())), with_thumbnail=False)
+    broken = mixed.add(b"\xff\xd8\xff\xe0 no more than that", with_thumbnail=False)
+    damaged = mixed.add(jpeg(drawing.picture("fruit", 1)), with_thumbnail=False)
+    mixed.thumbnails[damaged] = b"no thumbnail"
+    gone = b"g" * 16
+    reasons = [verdict.reason for verdict in proven(mixed, [(whole, gone), (whole, broken), (damaged, whole)], 2)]
+    assert reasons[0] == f"{ABSENT}: no file of it is there"
+    assert reasons[1].startswith(ABSENT)
+    assert ABSENT not in reasons[2]
+
+
+def test_a_process_that_dies_costs_its_pair_and_is_replaced(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provers, "FEW", 0)
+    pairs = list(combinations(sorted(files.kept), 2))
+    with Provers(files, 2) as opened:
+        before = list(opened.map(pairs))
+        for process in opened._processes:
+            assert process._running is not None
+            os.kill(process._running.pid, signal.SIGKILL)
+            process._running.wait()
+        after = list(opened.map(pairs))
+    lost = [verdict for verdict in after if verdict.reason.startswith(f"{ABSENT}: the proof died: Killed")]
+    assert len(lost) == 2
+    assert sum(a == b for a, b in zip(after, before, strict=True)) == len(pairs) - 2
+
+
+def test_where_no_process_can_live_this_one_proves(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = list(combinations(sorted(files.kept), 2))[:6]
+    expected = proven(files, pairs, 1)
+    monkeypatch.setattr(provers, "FEW", 0)
+    for command in (["/no/such/python"], [sys.executable, "-c", "raise SystemExit(3)"]):
+        monkeypatch.setattr(provers.processes, "command", lambda *_, command=command: command)
+        assert proven(files, pairs, 2) == expected
+
+
+def test_an_error_in_a_process_reaches_the_scan(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provers, "FEW", 0)
+    code = (
+        "from tbhdup.pipeline import provers\n"
+        "def fail(*pair): raise ZeroDivisionError('in the proof')\n"
+        "provers.Views.prove = fail\n"
+        "import sys; sys.argv = ['', '4']; provers.main()"
+    )
+    monkeypatch.setattr(provers.processes, "command", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(RuntimeError, match="in the proof"):
+        proven(files, list(combinations(sorted(files.kept), 2))[:2], 2)
+
+
+def test_the_other_process_ends_with_its_input() -> None:
+    done = subprocess.run(
+        provers.processes.command("tbhdup.pipeline.provers", "4"), input=b"", capture_output=True, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_views_keep_no_more_than_they_are_told(files: Files) -> None:
+    views = Views(files, 2)
+    for digest in files.kept:
+        views.get(digest)
+    assert len(views._kept) == 2
