@@ -45,7 +45,7 @@ def calibrate(
     """Count anew how often unrelated pictures meet, and write it into the weights' record.
 
     The thresholds of a scan follow from it. More photographs, and photographs like your own, make it better: give
-    10,000 or more. Copies among them are found and left out. Codes that were already made stay valid.
+    10,000 or more. Copies and shots of one scene are found and left out. Codes that were already made stay valid.
     """
     from tbhdup.errors import UsageError
     from tbhdup.training.counting import recalibrate
