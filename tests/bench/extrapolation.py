@@ -21,7 +21,7 @@ from tbhdup.model.encoding import load_network
 from tbhdup.model.record import read_record
 from tbhdup.training.counting import compared, never_trained_on
 
-LEAST = 0.3  # cosine of the pairs that are kept: the tail
+LEAST = 0.4  # cosine of the pairs that are kept: the tail
 ROWS = 256
 SIZES = (8_000, 100_000, 1_000_000)
 
