@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, isfinite, log10
+from math import ceil, isfinite, log10, sqrt
 from statistics import linear_regression
 from typing import Any
 
@@ -26,13 +26,15 @@ COSINES = tuple(step / 100 for step in range(100, -21, -1))
 
 # With a proof to follow, the thresholds only propose: they may be as loose as the proofs are affordable.
 STRANGERS_IN_RADIUS = 200.0  # a picture, on average: compared by latent, which costs next to nothing
-STRANGERS_TO_PROVE = 1.0  # a picture, on average: proven on pixels, some 20 ms each
+# Counted on kinds of picture that the weights have not seen, too; where they know the kinds it is a sixth of that.
+STRANGERS_TO_PROVE = 5.0  # a picture, on average: proven on pixels, some 20 ms each
 # A small collection could afford to look at everything, but what is that far away is no copy.
 LOOSEST_RADIUS_RATE = 0.15
 LOOSEST_COSINE_RATE = 1e-2
 
 COUNTED = 10  # pairs: a rate from fewer is chance
 DECADES = 2.0  # of the rate, above COUNTED pairs: what the extrapolation is fitted on
+CAUTION = 3.0  # a continued rate is asked to be so much smaller: that far off is one part of the pictures in twenty
 STEP = 1000  # extrapolated cosines are rounded up to 1 / STEP
 
 ROWS = 128  # pictures compared with all others at a time
@@ -79,25 +81,28 @@ class Calibration:
     def cosine_for(self, rate: float) -> float:
         """The least cosine whose false-match rate is at most `rate`.
 
-        As counted, where the rate stands on at least COUNTED pairs. Beyond, the logarithm of the rate is continued as
-        the line that fits its last DECADES decades, which for tails that bend down errs on the strict side; the result
-        is never below the last counted cosine, nor below a cosine that a single pair has reached, and 1 where the
-        record holds too little to fit a line.
+        As counted, where the rate stands on at least COUNTED pairs. Beyond, the last DECADES decades are continued as a
+        straight line of log(rate) in log(1 - c^2): unit vectors of d dimensions without any relation meet at a cosine
+        of c or more at a rate that falls as (1 - c^2)^((d - 1) / 2), and pictures do as if d were small. The line is
+        read at a CAUTION-th of the rate, and never below the last counted cosine; 1 where too little is counted.
         """
-        allowed = [c for c, counted in self.cosine if counted <= rate]
-        table = allowed[-1] if allowed else 1.0
-        if rate * self.pairs >= COUNTED:
-            return table
-        reliable = [(c, log10(counted)) for c, counted in self.cosine if round(counted * self.pairs) >= COUNTED]
-        if rate <= 0 or not reliable:
+        least = COUNTED / self.pairs
+        counted = self._counted(max(rate, least))
+        if rate >= least:
+            return counted
+        reliable = [(c, log10(share)) for c, share in self.cosine if round(share * self.pairs) >= COUNTED]
+        if rate <= 0 or not reliable or reliable[0][0] >= 1:
             return 1.0
-        last, floor = reliable[0]
-        tail = [(c, logarithm) for c, logarithm in reliable if logarithm <= floor + DECADES]
+        tail = [(log10(1 - c * c), logarithm) for c, logarithm in reliable if logarithm <= reliable[0][1] + DECADES]
         if len({logarithm for _, logarithm in tail}) < 2:
             return 1.0
         slope, intercept = linear_regression(*zip(*tail, strict=True))
-        fitted = ceil((log10(rate) - intercept) / slope * STEP - 1e-6) / STEP
-        return min(1.0, max(table, last, fitted))
+        fitted = sqrt(1 - 10 ** min(0.0, (log10(rate / CAUTION) - intercept) / slope))
+        return min(1.0, max(counted, reliable[0][0], ceil(fitted * STEP - 1e-6) / STEP))
+
+    def _counted(self, rate: float) -> float:
+        allowed = [c for c, counted in self.cosine if counted <= rate]
+        return allowed[-1] if allowed else 1.0
 
     def operating_point(
         self,

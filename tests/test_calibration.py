@@ -34,10 +34,21 @@ def pictures(n: int, seed: int = 0, size: int = 128) -> tuple[np.ndarray, np.nda
     return codes, np.clip(seen[:, 64:] * 8, -127, 127).astype(np.int8)
 
 
-def gaussian(pairs: int, sigma: float = 0.15) -> dict[str, Any]:
-    """A record as counts of a Gaussian cosine and of 24 fair bits would have it, without any chance in it."""
+DIMENSIONS = 40
+FINE = 10_000  # steps of the cosine from 0 to 1
+DENSITY = (1 - np.linspace(0, 1, FINE + 1) ** 2) ** ((DIMENSIONS - 3) / 2)
+ABOVE = np.cumsum(DENSITY[::-1])[::-1] / DENSITY.sum() / 2
+
+
+def meeting(cosine: float) -> float:
+    """How often unit vectors of so many dimensions without any relation have at least a cosine."""
+    return float(ABOVE[round(cosine * FINE)]) if cosine >= 0 else 1 - meeting(-cosine)
+
+
+def sphere(pairs: int) -> dict[str, Any]:
+    """A record as counts of such vectors and of 24 fair bits would have it, without any chance in it."""
     n = math.ceil(math.sqrt(2 * pairs)) + 1
-    above = [round(pairs * math.erfc(c / sigma / math.sqrt(2)) / 2) for c in COSINES]
+    above = [round(pairs * meeting(c)) for c in COSINES]
     share = [math.comb(64, r) for r in range(65)]
     distances = np.array([pairs * each // 2**64 for each in share])
     distances[32] += pairs - distances.sum()
@@ -115,17 +126,17 @@ def test_a_counted_cosine_is_the_least_of_its_rate(section: dict[str, Any]) -> N
 
 @given(st.floats(1e-15, 1), st.floats(1e-15, 1))
 def test_a_smaller_rate_never_gets_a_smaller_cosine(a: float, b: float) -> None:
-    calibration = Calibration.from_record(gaussian(10**6))
+    calibration = Calibration.from_record(sphere(10**6))
     low, high = sorted((a, b))
     assert calibration.cosine_for(high) <= calibration.cosine_for(low) <= 1
 
 
 @pytest.mark.parametrize("rate", [1e-5, 1e-6, 1e-7, 1e-8])
 def test_what_is_continued_from_few_pairs_is_no_looser_than_what_many_count(rate: float) -> None:
-    few = Calibration.from_record(gaussian(2_000 * 1_999 // 2))
-    many = Calibration.from_record(gaussian(10**11))
-    assert few.cosine_for(rate) >= many.cosine_for(rate) - 0.01
-    assert few.cosine_for(rate) <= many.cosine_for(rate) + 0.15
+    few = Calibration.from_record(sphere(2_000 * 1_999 // 2))
+    many = Calibration.from_record(sphere(10**11))
+    assert meeting(few.cosine_for(rate)) <= rate
+    assert few.cosine_for(rate) <= many.cosine_for(rate) + 0.06
 
 
 def test_pictures_counted_in_full_bear_out_what_a_part_foretells() -> None:
@@ -136,20 +147,27 @@ def test_pictures_counted_in_full_bear_out_what_a_part_foretells() -> None:
     assert full.cosine_for(rate) - 0.02 <= part.cosine_for(rate) < 1
 
 
-def test_a_single_pair_and_the_last_counted_cosine_are_the_floor() -> None:
-    record = gaussian(10**6)
-    cosine = [[c, max(rate, 1e-6 if c <= 0.97 else 0)] for c, rate in record["cosine"]]
-    assert Calibration.from_record({**record, "cosine": cosine}).cosine_for(5e-7) == 0.98
+def test_the_last_counted_cosine_is_the_floor_and_a_single_pair_is_not() -> None:
+    record = sphere(10**6)
     ten = [[c, max(rate, 1e-5 if c <= 0.95 else 0)] for c, rate in record["cosine"]]
     assert Calibration.from_record({**record, "cosine": ten}).cosine_for(9.9e-6) >= 0.95
+    one = [[c, max(rate, 1e-6 if c <= 0.97 else 0)] for c, rate in record["cosine"]]
+    known, without = (Calibration.from_record({**record, "cosine": c}) for c in (one, record["cosine"]))
+    assert known.cosine_for(1e-8) == without.cosine_for(1e-8) < 0.97
+
+
+def test_pairs_that_are_equal_to_the_latent_leave_only_equality() -> None:
+    record = sphere(10**6)
+    twins = [[c, max(rate, 2e-5)] for c, rate in record["cosine"]]
+    assert Calibration.from_record({**record, "cosine": twins}).cosine_for(1e-7) == 1
 
 
 def test_too_few_counts_leave_only_equality() -> None:
     tiny = Calibration.from_record(count(*pictures(4)))
     assert tiny.cosine_for(1e-3) == 1
     flat = [[c, 0.0 if c > 0.5 else 1.0] for c in COSINES]
-    assert Calibration.from_record({**gaussian(10**6), "cosine": flat}).cosine_for(1e-9) == 1
-    assert Calibration.from_record(gaussian(10**6)).cosine_for(0) == 1
+    assert Calibration.from_record({**sphere(10**6), "cosine": flat}).cosine_for(1e-9) == 1
+    assert Calibration.from_record(sphere(10**6)).cosine_for(0) == 1
 
 
 @pytest.mark.parametrize("verify", [True, False])
@@ -165,10 +183,10 @@ def test_larger_collections_get_stricter_thresholds(section: dict[str, Any], ver
 
 
 def test_without_a_proof_the_whole_collection_holds_few_false_pairs() -> None:
-    calibration = Calibration.from_record(gaussian(10**11))
+    calibration = Calibration.from_record(sphere(10**11))
     for n, allowed in ((500, 1.0), (8_000, 1.0), (8_000, 100.0), (50_000, 1.0)):
         point = calibration.operating_point(n, verify=False, max_false_pairs=allowed)
-        false_pairs = math.erfc(point.cosine / 0.15 / math.sqrt(2)) / 2 * n * (n - 1) / 2
+        false_pairs = meeting(point.cosine) * n * (n - 1) / 2
         assert false_pairs <= allowed * 1.01
         assert point.cosine > calibration.operating_point(n, verify=True).cosine
     assert calibration.operating_point(8_000, verify=False, max_false_pairs=0).cosine == 1

@@ -21,6 +21,9 @@ def train(
     init: Annotated[
         str | None, typer.Option("--init", help="What to start from: imagenet, shipped, or a weights file.")
     ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable.")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that draw views.")] = 1,
 ) -> None:
     """Train a TBH-VAE. Ctrl-C saves a checkpoint; the same command goes on from it, step for step the same.
@@ -28,10 +31,10 @@ def train(
     Without --config the shipped weights are adapted to the photographs, and what that brought is shown on some that
     were held out. Use the result with --weights FILE.
     """
-    from tbhdup.training.config import ADAPT, read_config
+    from tbhdup.training.config import ADAPT, read_config, with_settings
     from tbhdup.training.run import train as run
 
-    settings = read_config(config) if config else ADAPT
+    settings = with_settings(read_config(config) if config else ADAPT, changes or ())
     if init:
         settings = replace(settings, init=init)
     console = terminal.Console(stderr=True, highlight=False)
@@ -52,11 +55,14 @@ def train(
         stop=lambda: bool(asked),
         workers=workers,
     )
-    if outcome.weights is None:
+    if not outcome.complete:
         console.print(f"stopped after step {outcome.step}")
         raise typer.Exit(Exit.INTERRUPTED)
     console.print(_compared(outcome.before, outcome.after))
-    typer.echo(outcome.weights)
+    if outcome.weights:
+        typer.echo(outcome.weights)
+    else:
+        console.print("figures alone: a store takes codes of 64 bits and latents of 128 numbers")
 
 
 def _compared(before: Mapping[str, float], after: Mapping[str, float]) -> terminal.Table:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,42 @@ def read_config(path: Path) -> Config:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
+    return _changed(Config(), data, str(path))
+
+
+def with_settings(config: Config, settings: Sequence[str]) -> Config:
+    """The config with some NAME=VALUE changed, the values as in a TOML file (words need no quotes); or UsageError."""
+    data: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: write NAME=VALUE")
+        try:
+            data[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            data[name.strip()] = value.strip()
+    return _changed(config, data, "--set")
+
+
+def _changed(config: Config, data: Mapping[str, Any], origin: str) -> Config:
     kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Config)}
     settings: dict[str, Any] = {}
     for name, value in data.items():
         if name not in kinds:
-            raise UsageError(f"{path}: no setting {name!r}: use one of {', '.join(kinds)}")
+            raise UsageError(f"{origin}: no setting {name!r}: use one of {', '.join(kinds)}")
         try:
-            settings[name] = tuple(map(float, value)) if kinds[name] is tuple else kinds[name](value)
+            settings[name] = _as_kind(kinds[name], value)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{path}: {name} = {value!r} is no {kinds[name].__name__}") from error
-    return Config(**settings)
+            raise UsageError(f"{origin}: {name} = {value!r} is no {kinds[name].__name__}") from error
+    return replace(config, **settings)
+
+
+def _as_kind(kind: Any, value: Any) -> Any:
+    """The value as a setting of that type. ValueError where it is another: 0.5 is no count of steps."""
+    if kind is tuple:
+        first, second = map(float, value)
+        return first, second
+    wanted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise ValueError(value)
+    return kind(value)

@@ -14,20 +14,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tbhdup import calibration
 from tbhdup.errors import UsageError
-from tbhdup.model.encoding import load_network, pack_codes, quantise_latents
+from tbhdup.model.encoding import load_network
 from tbhdup.model.network import FEATURES, Encoder
 from tbhdup.model.record import Preprocessing, Record, file_digest, read_record, write_record
 from tbhdup.model.trunk import conv_norms
 from tbhdup.training.background import kinds
 from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
+from tbhdup.training.counting import section
 from tbhdup.training.diagnostics import HeldOut, strong_views
 from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes
 from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
-from tbhdup.training.related import related
-from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, encode_clean, first_figures
+from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, first_figures
+from tbhdup.values import CODE_BITS, LATENT_SIZE
 
 SETTLED = 2000  # training photographs that bits, axes and kinds are settled on while the run goes on,
 SETTLED_LAST = 20000  # and at its end
@@ -41,7 +41,7 @@ class Outcome:
 
     complete: bool
     step: int
-    weights: Path | None = None  # None: not complete, go on with the same command
+    weights: Path | None = None  # None: not complete, or codes and latents of a size that no store takes
     before: Mapping[str, float] = field(default_factory=dict)  # figures on the held-out photographs, as the run began
     after: Mapping[str, float] = field(default_factory=dict)
 
@@ -94,9 +94,12 @@ def train(
     on_stage(f"steps {trainer.step + 1} to {config.steps}")
     if not trainer.run(stop):
         return Outcome(False, trainer.step)
-    on_stage(f"calibration on {len(apart)} held-out photographs")
+    on_stage("figures of the whole run")
     settled = settle(trainer.averaged, clean_batches(_evenly(training, SETTLED_LAST), config.side))
     figures = held_out.measure(settled, trainer.bottlenecks)
+    if (config.bits, config.latent) != (CODE_BITS, LATENT_SIZE):
+        return Outcome(True, trainer.step, None, first_figures(out), figures)
+    on_stage(f"calibration on {len(apart)} held-out photographs")
     facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
     weights = export(settled, config, apart, out, facts, figures)
     return Outcome(True, trainer.step, weights, first_figures(out), figures)
@@ -169,8 +172,6 @@ def export(
 ) -> Path:
     """Fold the norms, store in fp16, calibrate on photographs that were not trained on; returns the weights file.
 
-    Photographs of which the proof says that they are one picture are no strangers to each other.
-
     Convolutions are rounded to bf16, of which fp16 holds nearly every value: so half precision and fp32 work with the
     same weights, and differ by the rounding of activations alone.
     """
@@ -184,16 +185,13 @@ def export(
     save_file({name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}, temporary)
     temporary.replace(path)
     encoder.load_state_dict({name: tensor.half().float() for name, tensor in encoder.state_dict().items()})
-    heads = encode_clean(encoder, clean_batches(apart, config.side))
-    codes = pack_codes(heads.logits.numpy())
-    latents = quantise_latents(encoder.distinct(heads.latent).numpy())
     record = Record(
         name=config.name,
         digest=file_digest(path),
         preprocessing=Preprocessing(side=config.side),
         bits=config.bits,
         latent=config.latent,
-        calibration=calibration.count(codes, latents, related(apart, codes, latents)),
+        calibration=section(encoder, config.side, apart),
         training=training,
         figures={name: round(value, 5) for name, value in figures.items()},
         licence="Apache-2.0",

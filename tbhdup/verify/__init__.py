@@ -11,6 +11,7 @@ from tbhdup.lazy import lazily
 
 if TYPE_CHECKING:
     from tbhdup.verify.proof import prove
+    from tbhdup.verify.propose import one_scene
     from tbhdup.verify.relation import RELATIONS
     from tbhdup.verify.threads import one_thread_a_proof
     from tbhdup.verify.view import SIDE, View
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 VERSION = "5"
 """Changes whenever a verdict could change; verdicts are kept under it. Asking for it does not load OpenCV."""
 
-__all__ = ["RELATIONS", "SIDE", "VERSION", "View", "one_thread_a_proof", "prove"]
+__all__ = ["RELATIONS", "SIDE", "VERSION", "View", "one_scene", "one_thread_a_proof", "prove"]
 
 __getattr__ = lazily(
     __name__,
@@ -26,6 +27,7 @@ __getattr__ = lazily(
         "RELATIONS": "tbhdup.verify.relation",
         "SIDE": "tbhdup.verify.view",
         "View": "tbhdup.verify.view",
+        "one_scene": "tbhdup.verify.propose",
         "one_thread_a_proof": "tbhdup.verify.threads",
         "prove": "tbhdup.verify.proof",
     },

@@ -67,6 +67,14 @@ def by_features(a: View, b: View) -> list[Proposal]:
     return _agreed(a.fine, b.fine)
 
 
+def one_scene(a: View, b: View) -> bool:
+    """Whether PLENTY of local features agree on one map, whatever the pixels between them say.
+
+    That holds for edited copies, and as well for another shot of the same thing and for another page of one letterhead.
+    """
+    return any(proposal.inliers >= PLENTY for proposal in by_features(a, b))
+
+
 def _agreed(a: features.Features, b: features.Features) -> list[Proposal]:
     """The maps that at least LEAST features agree on, the best first; one alone if PLENTY do."""
     found = []

@@ -186,5 +186,7 @@ def test_model_and_store_info(scanned) -> None:
     _, store, report = scanned
     assert report[0]["model"].encode() in run("model", "info", store=store).stdout
     assert b"pictures" in run("store", "info", store=store).stdout
+    assert b"--weights" in run("model", "calibrate", store=store, check=2).stderr
+    assert b"sead" in run("train", "nowhere", "--set", "sead=1", store=store, check=2).stderr
     missing = run("store", "info", store=store / "nowhere", check=1)
     assert b"tbhdup scan" in missing.stderr

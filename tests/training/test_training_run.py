@@ -16,7 +16,8 @@ from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
 from tbhdup.model.encoding import BatchEncoder
 from tbhdup.training import schedule
-from tbhdup.training.config import Config, read_config
+from tbhdup.training.config import Config, read_config, with_settings
+from tbhdup.training.counting import recalibrate
 from tbhdup.training.run import train
 
 torch.set_num_threads(1)  # as encoding does later in this module: sums must run in one order throughout
@@ -130,6 +131,54 @@ def test_config_files(tmp_path: Path) -> None:
     path.write_text("= 3")
     with pytest.raises(UsageError):
         read_config(path)
+
+
+def test_single_settings() -> None:
+    changed = with_settings(CONFIG, ["seed=3", "vae = 1", "strong=[0, 0.9]", "name=other", "init='a b'"])
+    assert changed == replace(CONFIG, seed=3, vae=1.0, strong=(0.0, 0.9), name="other", init="a b")
+    assert isinstance(changed.vae, float)
+    assert with_settings(CONFIG, []) == CONFIG
+
+
+@pytest.mark.parametrize(
+    "setting", ["sead=3", "seed", "seed=three", "seed=2.5", "seed=true", "strong=[1]", "vae=[1]", "name=3", "vae="]
+)
+def test_wrong_settings_are_refused(setting: str) -> None:
+    with pytest.raises(UsageError, match=setting.partition("=")[0]):
+        with_settings(CONFIG, [setting])
+
+
+def test_a_run_of_another_size_gives_its_figures_alone(photos: Path, tmp_path: Path) -> None:
+    outcome = train([photos], replace(CONFIG, bits=128, latent=32, steps=2), tmp_path, workers=0)
+    assert outcome.complete
+    assert outcome.weights is None
+    assert outcome.after["latent_recall_1e-03"] > 0
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_weights_are_calibrated_anew_on_what_was_held_out_and_on_strangers(
+    whole: Path, photos: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / whole.name
+    weights.write_bytes(whole.read_bytes())
+    weights.with_suffix(".json").write_bytes(whole.with_suffix(".json").read_bytes())
+    before = BatchEncoder(weights, "cpu").record
+    again = recalibrate(weights, [], [photos])
+    assert again.calibration == before.calibration  # the same photographs as at the end of the training
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    for seed in range(100, 164):
+        drawing.picture("city", seed, (160, 120)).save(strangers / f"{seed}.jpg")
+    (strangers / "copy.png").write_bytes((strangers / "100.jpg").read_bytes())
+    more = recalibrate(weights, [strangers], [photos])
+    after = BatchEncoder(weights, "cpu").record
+    assert after.calibration == more.calibration
+    assert after.model_id == before.model_id
+    assert after.training == before.training
+    pictures = after.calibration["pictures"]
+    assert pictures == before.calibration["pictures"] + 65
+    assert 0 < after.calibration["pairs"] < pictures * (pictures - 1) // 2  # the copy is no stranger
+    Calibration.from_record(after.calibration)
 
 
 def test_damaged_weights_are_refused(whole: Path, tmp_path: Path) -> None:
