@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, isfinite, log10, sqrt
-from statistics import linear_regression
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ class Calibration:
         tail = [(log10(1 - c * c), logarithm) for c, logarithm in reliable if logarithm <= reliable[0][1] + DECADES]
         if len({logarithm for _, logarithm in tail}) < 2:
             return 1.0
-        slope, intercept = linear_regression(*zip(*tail, strict=True))
+        slope, intercept = np.polyfit(np.array(tail)[:, 0], np.array(tail)[:, 1], 1).tolist()
         fitted = sqrt(1 - 10 ** min(0.0, (log10(rate / CAUTION) - intercept) / slope))
         return min(1.0, max(counted, reliable[0][0], ceil(fitted * STEP - 1e-6) / STEP))
 
