@@ -23,13 +23,16 @@ MARGIN = 16  # pixels, around the pictures and between them
 FINER = 2  # lines are drawn so many times as large, then reduced, which smooths them
 
 GREEN, RED, DARK, INK, FAINT = (60, 255, 120), (255, 40, 40), (0, 0, 0), (20, 20, 20), (110, 110, 110)
-LINE, RIM = 3, 7  # pixels, the widths of a line and of the dark one below it
+LINE, RIM = 2, 5  # pixels, the widths of a line and of the dark one below it
 VEIL = 0.4  # opacity of the areas that differ
 RIM_VEIL = 0.75  # of the dark lines
 FONT, SMALL_FONT = 18, 14  # pixels
 LEAST_TEXT = 480  # pixels, the width that words get at least
 LEAST_LABEL = 160  # pixels, the width that what stands below a picture gets
-LEGEND = "green: the part in common; red: where it differs"
+LEGENDS = (  # of a refused pair, of an accepted one
+    "green: what the map lays on each other; red: where they differ",
+    "green: the part that both show; red: where they differ",
+)
 
 Point = tuple[float, float]
 Draw = Callable[[ImageDraw.ImageDraw, float], None]
@@ -64,7 +67,7 @@ def draw(a: Picture, b: Picture, shown: Shown, words: Sequence[str]) -> Image.Im
     second = max(left.width, LEAST_LABEL) + 2 * MARGIN
     width = max(second + max(right.width, LEAST_LABEL) + MARGIN, LEAST_TEXT + 2 * MARGIN)
     text = [(line, FONT, INK) for part in words for line in _wrapped(part, FONT, width - 2 * MARGIN)]
-    text += [(LEGEND, SMALL_FONT, FAINT)] if shown.map is not None else []
+    text += [(LEGENDS[shown.verdict.accepted], SMALL_FONT, FAINT)] if shown.map is not None else []
     below = MARGIN + height + _line_height(SMALL_FONT) + MARGIN // 2
     sheet = Image.new("RGB", (width, below + sum(_line_height(size) for _, size, _ in text) + MARGIN // 2), "white")
     pen = ImageDraw.Draw(sheet)
@@ -93,7 +96,7 @@ def _marked(image: Image.Image, outline: Sequence[Point], differing: Sequence[Se
     if places:
         filled = _mask(image.size, lambda pen, factor: _areas(pen, places, factor, 0))
         wider = _mask(image.size, lambda pen, factor: _areas(pen, places, factor, LINE))
-        widest = _mask(image.size, lambda pen, factor: _areas(pen, places, factor, RIM))
+        widest = _mask(image.size, lambda pen, factor: _areas(pen, places, factor, (LINE + RIM) / 2))
         _lay(image, DARK, ImageChops.subtract(widest, filled), RIM_VEIL)
         _lay(image, RED, ImageChops.subtract(wider, filled), 1.0)
         _lay(image, RED, filled, VEIL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -56,22 +56,22 @@ class Comparison:
     def words(self) -> tuple[str, str]:
         """The proof in two lines: the verdict, then the numbers that it rests on."""
         near = f"{wording.counted(self.distance, 'bit')} apart, cosine {self.cosine:.3f}"
-        relation = self.verdict.relation
-        said = relation or "identical bytes"
-        first = f"the same picture: {said}" if self.same else f"different pictures: {self.verdict.reason}"
-        numbers = [_in_common(self.shown, self.same)] if self.shown.map is not None else []
+        numbers = [*self._numbers(), f"confidence {self.verdict.confidence:.2f}"]
+        if self.same:
+            return f"the same picture: {self.verdict.relation or IDENTICAL_BYTES} ({near})", "; ".join(numbers)
+        return f"different pictures: {self.verdict.reason} ({near})", "; ".join(numbers)
+
+    def _numbers(self) -> Iterator[str]:
+        shown, relation = self.shown, self.verdict.relation
+        if self.same:
+            yield f"B shows {shown.share_a:.0%} of A, which fills {shown.share_b:.0%} of B"
+        elif shown.map is not None:
+            yield f"the nearest map lays {shown.share_a:.0%} of A on {shown.share_b:.0%} of B"
         if relation is not None:
-            numbers += [wording.counted(relation.inliers, "inlier"), f"agreement {relation.agreement:.2f}"]
-        numbers.append(f"confidence {self.verdict.confidence:.2f}")
-        return f"{first} ({near})", "; ".join(numbers)
-
-
-def _in_common(shown: verify.Shown, same: bool) -> str:
-    """What a map says; for a refused pair, with how much of it holds."""
-    if same:
-        return f"B shows {shown.share_a:.0%} of A, which fills {shown.share_b:.0%} of B"
-    covered = f"the nearest map lays {shown.share_a:.0%} of A on {shown.share_b:.0%} of B"
-    return covered if shown.agreeing is None else f"{covered}, and {shown.agreeing:.0%} of their tiles agree"
+            yield wording.counted(relation.inliers, "inlier") if relation.inliers else "no inliers needed"
+            yield f"agreement {relation.agreement:.2f}"
+        elif not self.same and shown.agreeing is not None:
+            yield f"{'' if shown.map else 'at best '}{shown.agreeing:.0%} of the tiles agree"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.values import Verdict
 from tbhdup.verify import maps
 from tbhdup.verify.proof import UNCHANGED, examine
-from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import shares
-from tbhdup.verify.trial import Compared, try_map
+from tbhdup.verify.tiles import compare, make_frame
+from tbhdup.verify.trial import HOPE, Compared
 from tbhdup.verify.view import View
+
+HOLE = 6  # tiles, of which a hole in what differs may consist to be taken for a part of it
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners (x, y) in units of a picture's width and height, from its top left corner."""
@@ -24,8 +27,8 @@ class Shown:
     """What a proof of two pictures, a and b, saw.
 
     verdict       what `prove` says
-    map           9 numbers, row by row, of the homography from a to b, both in units of their own width and height;
-                  of a refused pair the one that comes nearest; None: no map was found, and there is nothing to draw
+    map           9 numbers, row by row, of the homography from a to b, both in units of their own width and height; of
+                  a refused pair the one that comes nearest; None: there is none that shows the two alike
     outline_a     the part of a that b shows; outline_b: the part of b that a fills
     differing_a   areas of a that b shows otherwise; differing_b: the same areas in b, in the same order
     share_a       area of a that b shows, 0..1; share_b: area of b that a fills
@@ -48,10 +51,20 @@ def show(a: View, b: View) -> Shown:
     verdict, compared = examine(a, b)
     if compared is None:
         return Shown(verdict)
-    if compared.tiles is None and not verdict.accepted:  # refused at a glance: the tiles at full size say what differs
-        tried = try_map(a, b, Proposal(compared.map, compared.negative, 0)).compared
-        compared = tried or compared
-    return _shown(verdict, compared)
+    if compared.tiles is None and not verdict.accepted:  # refused before tiles were compared: they say what differs
+        compared = _compared(a, b, compared)
+    shown = _shown(verdict, compared)
+    if not verdict.accepted and shown.agreeing is not None and shown.agreeing < HOPE:
+        return Shown(verdict, agreeing=shown.agreeing)
+    return shown
+
+
+def _compared(a: View, b: View, untried: Compared) -> Compared:
+    frame = make_frame(a, b, untried.map)
+    if frame is None:
+        return untried
+    to_b = untried.map @ frame.to_a
+    return replace(untried, to_a=frame.to_a, to_b=to_b, tiles=compare(frame, untried.negative))
 
 
 def whole(verdict: Verdict) -> Shown:
@@ -65,7 +78,7 @@ def _shown(verdict: Verdict, compared: Compared) -> Shown:
     differing_b: tuple[Polygon, ...] = ()
     agreeing = None
     if compared.tiles is not None:
-        areas = _areas(compared.tiles.differ)
+        areas = _areas(_without_holes(compared.tiles.differ))
         differing_a, differing_b = (
             tuple(_polygon(maps.apply(m, x)) for x in areas) for m in (compared.to_a, compared.to_b)
         )
@@ -82,6 +95,14 @@ def _shown(verdict: Verdict, compared: Compared) -> Shown:
         share_b=share_b,
         agreeing=agreeing,
     )
+
+
+def _without_holes(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(rows, columns) the flags, and the small holes in them: a few tiles agree by chance, or have nothing to see."""
+    _, places, stats, _ = cv2.connectedComponentsWithStats((~flags).astype(np.uint8), connectivity=4)
+    left, top, width, height, size = stats.T
+    enclosed = (left > 0) & (top > 0) & (left + width < flags.shape[1]) & (top + height < flags.shape[0])
+    return np.asarray(flags | (enclosed & (size <= HOLE))[places])
 
 
 def _areas(flags: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
