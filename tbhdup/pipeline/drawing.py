@@ -22,6 +22,7 @@ LEAST = 24  # pixels, of a side
 MARGIN = 16  # pixels, around the pictures and between them
 FINER = 2  # lines are drawn so many times as large, then reduced, which smooths them
 
+EDGE = (200, 200, 200)  # of the pictures: white ones would not show
 GREEN, RED, DARK, INK, FAINT = (60, 255, 120), (255, 40, 40), (0, 0, 0), (20, 20, 20), (110, 110, 110)
 LINE, RIM = 2, 5  # pixels, the widths of a line and of the dark one below it
 VEIL = 0.4  # opacity of the areas that differ
@@ -29,10 +30,8 @@ RIM_VEIL = 0.75  # of the dark lines
 FONT, SMALL_FONT = 18, 14  # pixels
 LEAST_TEXT = 480  # pixels, the width that words get at least
 LEAST_LABEL = 160  # pixels, the width that what stands below a picture gets
-LEGENDS = (  # of a refused pair, of an accepted one
-    "green: what the map lays on each other; red: where they differ",
-    "green: the part that both show; red: where they differ",
-)
+LEGENDS = "green: what the map lays on each other", "green: the part that both show"  # of refused and accepted pairs
+LEGEND_OF_RED = "; red: where they differ"
 
 Point = tuple[float, float]
 Draw = Callable[[ImageDraw.ImageDraw, float], None]
@@ -66,18 +65,31 @@ def draw(a: Picture, b: Picture, shown: Shown, words: Sequence[str]) -> Image.Im
     right = _marked(_at_height(b.image, height), shown.outline_b, shown.differing_b)
     second = max(left.width, LEAST_LABEL) + 2 * MARGIN
     width = max(second + max(right.width, LEAST_LABEL) + MARGIN, LEAST_TEXT + 2 * MARGIN)
-    text = [(line, FONT, INK) for part in words for line in _wrapped(part, FONT, width - 2 * MARGIN)]
-    text += [(LEGENDS[shown.verdict.accepted], SMALL_FONT, FAINT)] if shown.map is not None else []
+    text = _text(shown, words, width - 2 * MARGIN)
     below = MARGIN + height + _line_height(SMALL_FONT) + MARGIN // 2
     sheet = Image.new("RGB", (width, below + sum(_line_height(size) for _, size, _ in text) + MARGIN // 2), "white")
-    pen = ImageDraw.Draw(sheet)
-    for name, picture, (w, h), x in (("A", left, a.size, MARGIN), ("B", right, b.size, second)):
-        sheet.paste(picture, (x, MARGIN))
-        pen.text((x, MARGIN + height + 4), f"{name}, {w} x {h} pixels", FAINT, ImageFont.load_default(SMALL_FONT))
+    _put(sheet, left, MARGIN, f"A, {a.size[0]} x {a.size[1]} pixels")
+    _put(sheet, right, second, f"B, {b.size[0]} x {b.size[1]} pixels")
     for line, size, colour in text:
-        pen.text((MARGIN, below), line, colour, ImageFont.load_default(size))
+        ImageDraw.Draw(sheet).text((MARGIN, below), line, colour, ImageFont.load_default(size))
         below += _line_height(size)
     return sheet
+
+
+def _text(shown: Shown, words: Sequence[str], width: int) -> list[tuple[str, int, tuple[int, int, int]]]:
+    """The lines below the pictures, each with its font's size and its colour."""
+    text = [(line, FONT, INK) for part in words for line in _wrapped(part, FONT, width)]
+    if shown.map is not None:
+        legend = LEGENDS[shown.verdict.accepted] + (LEGEND_OF_RED if shown.differing_a else "")
+        text += [(line, SMALL_FONT, FAINT) for line in _wrapped(legend, SMALL_FONT, width)]
+    return text
+
+
+def _put(sheet: Image.Image, picture: Image.Image, x: int, label: str) -> None:
+    pen = ImageDraw.Draw(sheet)
+    pen.rectangle((x - 1, MARGIN - 1, x + picture.width, MARGIN + picture.height), EDGE)
+    sheet.paste(picture, (x, MARGIN))
+    pen.text((x, MARGIN + picture.height + 4), label, FAINT, ImageFont.load_default(SMALL_FONT))
 
 
 def _height(a: Image.Image, b: Image.Image) -> int:
