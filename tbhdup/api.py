@@ -135,12 +135,16 @@ def marked(*, store: AnyStore | None = None) -> list[Marked]:
         return marking.marked(place, opened.files())
 
 
-def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None) -> Comparison:
-    """Are two files one picture? Raises TbhdupError when one cannot be used."""
+def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None, picture: AnyPath | None = None) -> Comparison:
+    """Are two files one picture? Raises TbhdupError when one cannot be used.
+
+    picture: where to draw the two side by side, with the part that they have in common and where they differ; a name
+    that ends in .png, .jpg or .jpeg.
+    """
     from tbhdup.pipeline import similar as looking
 
     first, second = _absolute([a, b])
-    return looking.compare(first, second, options)
+    return looking.compare(first, second, options, None if picture is None else Path(os.fsdecode(picture)))
 
 
 @contextmanager

@@ -14,6 +14,14 @@ from tbhdup.errors import Exit
 def compare(
     a: Annotated[Path, typer.Argument(help="A picture.")],
     b: Annotated[Path, typer.Argument(help="Another one.")],
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE",
+            help="Draw both side by side, with the part in common and where it differs; .png, .jpg or .jpeg.",
+        ),
+    ] = None,
     device: o.DeviceOption = o.Device.AUTO,
     weights: o.WeightsOption = None,
 ) -> None:
@@ -21,14 +29,8 @@ def compare(
     from tbhdup import api
     from tbhdup.pipeline.scan import Options
 
-    found = api.compare(a, b, options=Options(device=device.value, weights=weights))
-    near = f"{found.distance} bits apart, cosine {found.cosine:.3f}"
-    if found.same:
-        relation = found.verdict.relation
-        typer.echo(f"the same picture: {relation or 'identical bytes'} ({near})")
-        if relation:
-            typer.echo(f"shows {relation.share_a:.0%} of A, which fills {relation.share_b:.0%} of B; "
-                       f"{relation.inliers} inliers, agreement {relation.agreement:.2f}")  # fmt: skip
-        return
-    typer.echo(f"different pictures: {found.verdict.reason} ({near})")
-    raise typer.Exit(Exit.FAILED)
+    found = api.compare(a, b, options=Options(device=device.value, weights=weights), picture=picture)
+    for line in found.words():
+        typer.echo(line)
+    if not found.same:
+        raise typer.Exit(Exit.FAILED)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup import marks, search, sources, verify
-from tbhdup.errors import TbhdupError
+from tbhdup import marks, search, sources, verify, wording
+from tbhdup.errors import TbhdupError, UsageError
+from tbhdup.pipeline import drawing
 from tbhdup.pipeline.confirm import cosine_of
 from tbhdup.pipeline.scan import IDENTICAL_BYTES, Options, load_encoder
 from tbhdup.pipeline.views import KnownContents, Unseen, Views, view_of
@@ -48,6 +51,27 @@ class Comparison:
     distance: int
     cosine: float
     verdict: Verdict
+    shown: verify.Shown  # what the proof saw
+
+    def words(self) -> tuple[str, str]:
+        """The proof in two lines: the verdict, then the numbers that it rests on."""
+        near = f"{wording.counted(self.distance, 'bit')} apart, cosine {self.cosine:.3f}"
+        numbers = [*self._numbers(), f"confidence {self.verdict.confidence:.2f}"]
+        if self.same:
+            return f"the same picture: {self.verdict.relation or IDENTICAL_BYTES} ({near})", "; ".join(numbers)
+        return f"different pictures: {self.verdict.reason} ({near})", "; ".join(numbers)
+
+    def _numbers(self) -> Iterator[str]:
+        shown, relation = self.shown, self.verdict.relation
+        if self.same:
+            yield f"B shows {shown.share_a:.0%} of A, which fills {shown.share_b:.0%} of B"
+        elif shown.map is not None:
+            yield f"the nearest map lays {shown.share_a:.0%} of A on {shown.share_b:.0%} of B"
+        if relation is not None:
+            yield wording.counted(relation.inliers, "inlier") if relation.inliers else "no inliers needed"
+            yield f"agreement {relation.agreement:.2f}"
+        elif not self.same and shown.agreeing is not None:
+            yield f"{'' if shown.map else 'at best '}{shown.agreeing:.0%} of the tiles agree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +199,43 @@ def _merit(hit: Hit) -> tuple[int, float, bytes]:
     return list(Kind).index(hit.kind), -hit.cosine, hit.digest
 
 
-def compare(a: bytes, b: bytes, options: Options | None = None) -> Comparison:
-    """Are two files one picture? Nothing is read from or written to a store."""
+def compare(a: bytes, b: bytes, options: Options | None = None, picture: Path | None = None) -> Comparison:
+    """Are two files one picture? Nothing is read from or written to a store.
+
+    picture: where to draw both, with what the proof saw; .png, .jpg or .jpeg. Raises UsageError, before any work, for
+    another name and for that of one of the two files, and TbhdupError when it cannot be written.
+    """
+    if picture is not None:
+        _check_picture(picture, (a, b))
     options = options or Options()
     encoder = load_encoder(options)
-    first, second = _query(a, encoder), _query(b, encoder)
+    queries = _query(a, encoder), _query(b, encoder)
+    found = _compared(*queries)
+    if picture is not None:
+        _draw(picture, queries, found)
+    return found
+
+
+def _check_picture(picture: Path, files: Sequence[bytes]) -> None:
+    drawing.check_name(picture)
+    for path in files:
+        with suppress(OSError):  # a file that is not there is none to be written over
+            if os.path.samefile(picture, path):
+                raise UsageError(f"{picture} is one of the two pictures: give another name")
+
+
+def _compared(first: _Query, second: _Query) -> Comparison:
     distance = int(np.bitwise_count(np.uint64(first.code) ^ np.uint64(second.code)))
     cosine = round(cosine_of(first.latent, second.latent), 4)
     if first.digest == second.digest:
-        return Comparison(True, Kind.IDENTICAL, distance, cosine, Verdict(True, 1.0, None))
-    views = [view_of(query.data, partial(sources.read, query.path)) for query in (first, second)]
-    verdict = verify.prove(*views)
-    return Comparison(verdict.accepted, Kind.DUPLICATE if verdict.accepted else None, distance, cosine, verdict)
+        verdict = Verdict(True, 1.0, None)
+        return Comparison(True, Kind.IDENTICAL, distance, cosine, verdict, verify.whole(verdict))
+    shown = verify.show(*(view_of(query.data, partial(sources.read, query.path)) for query in (first, second)))
+    same = shown.verdict.accepted
+    return Comparison(same, Kind.DUPLICATE if same else None, distance, cosine, shown.verdict, shown)
+
+
+def _draw(path: Path, queries: Sequence[_Query], found: Comparison) -> None:
+    decoded = [sources.decode(query.data, drawing.HEIGHT) for query in queries]
+    images = [drawing.Picture(picture.image, (picture.width, picture.height)) for picture in decoded]
+    drawing.write(path, drawing.draw(images[0], images[1], found.shown, found.words()))

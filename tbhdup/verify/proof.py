@@ -11,7 +11,7 @@ from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal, aligned, by_features
 from tbhdup.verify.relation import Evidence, describe
 from tbhdup.verify.rules import SETTLED, Finding, other_page
-from tbhdup.verify.trial import try_map
+from tbhdup.verify.trial import Compared, Outcome, try_map
 from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
@@ -19,6 +19,7 @@ TRIED = 2  # proposals from features that get a trial
 SAME_LEVELS = 12.0  # by which the squares of equal pixels may differ, on average, where a decoder took a short cut
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
 LEAST_DETAIL = 10  # squares with texture in the whole picture
+UNCHANGED = Proposal(np.eye(3), False, 0)
 
 
 def prove(a: View, b: View) -> Verdict:
@@ -26,6 +27,11 @@ def prove(a: View, b: View) -> Verdict:
 
     Deterministic; `accepted` does not depend on the order of the two. Never raises on odd pictures.
     """
+    return examine(a, b)[0]
+
+
+def examine(a: View, b: View) -> tuple[Verdict, Compared | None]:
+    """The verdict, and what it was found under: of a refused pair the map that comes nearest; None: there is none."""
     doubt = ""
     if _could_be_equal(a, b):
         try:
@@ -33,14 +39,13 @@ def prove(a: View, b: View) -> Verdict:
         except Exception as error:  # whatever a decoder raises: the pixels are not confirmed, and the views decide
             equal, doubt = False, f" (pixels not compared: {error})"
         if equal:
-            return Verdict(True, 1.0, Relation(("identical pixels",)))
+            return Verdict(True, 1.0, Relation(("identical pixels",))), Compared.untried(UNCHANGED)
     if min(map(_least_side, (a, b))) < LEAST_SIDE:
-        return Verdict(False, 0.5, None, "too small to compare" + doubt)
-    swapped = _is_later(a, b)
-    finding, evidence = _decide(b, a) if swapped else _decide(a, b)
+        return Verdict(False, 0.5, None, "too small to compare" + doubt), None
+    finding, evidence, compared = _decide(b, a).turned() if _is_later(a, b) else _decide(a, b)
     if evidence is None:
-        return Verdict(False, finding.confidence, None, finding.reason + doubt)
-    return Verdict(True, finding.confidence, describe(a, b, evidence.turned() if swapped else evidence))
+        return Verdict(False, finding.confidence, None, finding.reason + doubt), compared
+    return Verdict(True, finding.confidence, describe(a, b, evidence)), compared
 
 
 def _could_be_equal(a: View, b: View) -> bool:
@@ -63,31 +68,32 @@ def _is_later(a: View, b: View) -> bool:
     return a.square.tobytes() > b.square.tobytes()
 
 
-def _decide(a: View, b: View) -> tuple[Finding, Evidence | None]:
+def _decide(a: View, b: View) -> Outcome:
     """Try the proposals in turn, cheap ones first, until one is accepted."""
     whole = aligned(a, b)
     if whole is not None:
         seen = glance.look(a, b, whole)
         if seen.same:
             finding = Finding(True, 0.5 + 0.5 * seen.exact, share=1.0)
-            return finding, Evidence(whole.map, whole.negative, 0, seen.agreement, overlaid=False, softened=0.0)
+            evidence = Evidence(whole.map, whole.negative, 0, seen.agreement, overlaid=False, softened=0.0)
+            return Outcome(finding, evidence, Compared.untried(whole))
         if seen.other_page:
-            return other_page(seen.share), None
+            return Outcome(other_page(seen.share), None, Compared.untried(whole))
         if seen.hopeless:
             whole = None
     plain = any(glance.is_plain(view) for view in (a, b))
-    best = Finding(False, 1.0, reason="too little detail" if plain else "no map between them")
+    best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
     for proposal in _proposals(a, b, whole):
-        finding, evidence = try_map(a, b, proposal)
-        if evidence is not None:
+        tried = try_map(a, b, proposal)
+        if tried.evidence is not None:
             if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
-                return Finding(False, 0.5, reason="too little detail"), None
-            return finding, evidence
-        if finding.share >= best.share:
-            best = finding
-        if best.share >= SETTLED:
+                return Outcome(Finding(False, 0.5, reason="too little detail"), None, tried.compared)
+            return tried
+        if tried.finding.share >= best.finding.share:
+            best = tried
+        if best.finding.share >= SETTLED:
             break
-    return best, None
+    return best
 
 
 def _proposals(a: View, b: View, whole: Proposal | None) -> Iterator[Proposal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,45 @@ HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What was compared under a map, and what the tiles said.
+
+    map        from a to b
+    negative   b shows a's negative
+    to_a       map from the unit square that the tiles divide to a's; to_b: to b's
+    tiles      None: nothing was compared tile by tile
+    """
+
+    map: maps.Map
+    negative: bool
+    to_a: maps.Map
+    to_b: maps.Map
+    tiles: Tiles | None
+
+    @staticmethod
+    def untried(proposal: Proposal) -> Compared:
+        """A map that was taken, or given up, without a tile test."""
+        return Compared(proposal.map, proposal.negative, np.eye(3), proposal.map, None)
+
+    def turned(self) -> Compared:
+        """The same, seen from b."""
+        return Compared(np.linalg.inv(self.map), self.negative, self.to_b, self.to_a, self.tiles)
+
+
+class Outcome(NamedTuple):
+    """What comes of a proposal. No evidence: not accepted. Nothing compared: there is no map."""
+
+    finding: Finding
+    evidence: Evidence | None = None
+    compared: Compared | None = None
+
+    def turned(self) -> Outcome:
+        """The same, seen from b."""
+        evidence, compared = self.evidence, self.compared
+        return Outcome(self.finding, evidence and evidence.turned(), compared and compared.turned())
+
+
+@dataclass(frozen=True, slots=True)
 class _Trial:
     map: maps.Map
     frame: Frame
@@ -34,23 +74,24 @@ class _Trial:
         return self.finding.accepted, not self.finding.overlaid, self.finding.share
 
 
-def try_map(a: View, b: View, proposal: Proposal) -> tuple[Finding, Evidence | None]:
+def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     """What comes of one proposal; the frame is that of the picture that is shown more completely."""
     part_a, part_b = shares(proposal.map)
     if part_b > part_a:
-        finding, evidence = try_map(b, a, Proposal(np.linalg.inv(proposal.map), proposal.negative, proposal.inliers))
-        return finding, evidence.turned() if evidence else None
+        back = Proposal(np.linalg.inv(proposal.map), proposal.negative, proposal.inliers)
+        return try_map(b, a, back).turned()
     best = _best_trial(a, b, proposal)
     if best is None:
-        return Finding(False, 0.7, reason="they share a part only"), None
+        return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
+    to_a = best.frame.to_a
+    compared = Compared(best.map, proposal.negative, to_a, best.map @ to_a, best.tiles)
     if not best.finding.accepted:
-        return best.finding, None
+        return Outcome(best.finding, None, compared)
     agreement = float(np.median(best.tiles.correlation[best.tiles.both]))
     scale_a, scale_b = _scales(a, b, best.frame, best.map)
     softened = best.tiles.blur / (scale_b if best.tiles.blur > 0 else scale_a)
-    return best.finding, Evidence(
-        best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, softened
-    )
+    evidence = Evidence(best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, softened)
+    return Outcome(best.finding, evidence, compared)
 
 
 def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
