@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from tbhdup.errors import UsageError
 from tbhdup.pipeline.review import write_whole
-from tbhdup.verify import Shown
+
+if TYPE_CHECKING:
+    from tbhdup.verify import Shown
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 HEIGHT = 600  # pixels, of both pictures; wide ones get less
