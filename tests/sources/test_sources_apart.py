@@ -37,7 +37,7 @@ def test_pictures_and_bad_files_pass() -> None:
 
 
 def test_a_large_file_that_is_not_read_to_its_end_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_CODE", "raise SystemExit(0)")
+    monkeypatch.setattr(apart.processes, "command", lambda *_: [sys.executable, "-c", "raise SystemExit(0)"])
     decode_apart(bytes(10_000_000), 32)
 
 
