@@ -13,10 +13,10 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from queue import SimpleQueue
 from typing import IO
 
 from tbhdup import processes, verify
@@ -39,7 +39,7 @@ class Provers(ExitStack):
         self._views = Views(contents)
         self._pool: ThreadPoolExecutor | None = None
         self._processes: list[_Process] = []
-        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._homes: OrderedDict[Digest, int] = OrderedDict()  # the process that has looked at a content
         self._proven = 0
 
     def map(self, pairs: Sequence[Pair]) -> Iterator[Verdict]:
@@ -53,27 +53,46 @@ class Provers(ExitStack):
         if not self._processes and self._threads > 1 and self._proven >= FEW:
             self._start()
         self._proven += len(pairs)
-        return self._pool.map(self._prove, pairs)
+        if not self._processes:
+            return self._pool.map(lambda pair: self._views.prove(*pair), pairs)
+        verdicts: dict[int, Verdict] = {}
+        shares = self._share_out(pairs)
+        for done in [self._pool.submit(self._prove_all, place, pairs, shares) for place in range(len(shares))]:
+            verdicts |= done.result()
+        return (verdicts[number] for number in range(len(pairs)))
+
+    def _share_out(self, pairs: Sequence[Pair]) -> list[deque[int]]:
+        """The places of the pairs that each process shall prove: those it has looked at a picture of already."""
+        shares: list[deque[int]] = [deque() for _ in self._processes]
+        for number, pair in enumerate(pairs):
+            known = [self._homes[digest] for digest in pair if digest in self._homes]
+            home = min(known or range(len(shares)), key=lambda place: len(shares[place]))
+            shares[home].append(number)
+            for digest in pair:
+                self._homes.setdefault(digest, home)
+                self._homes.move_to_end(digest)
+        while len(self._homes) > KEPT:
+            self._homes.popitem(last=False)
+        return shares
+
+    def _prove_all(self, place: int, pairs: Sequence[Pair], shares: list[deque[int]]) -> dict[int, Verdict]:
+        """Prove a process's share, then what others have not come to."""
+        verdicts = {}
+        for share in [shares[place], *sorted(shares, key=len, reverse=True)]:
+            with suppress(IndexError):  # others take from it, too
+                while True:
+                    number = share.popleft() if share is shares[place] else share.pop()
+                    verdict = self._processes[place].prove(pairs[number], self._contents)
+                    verdicts[number] = verdict or self._views.prove(*pairs[number])
+        return verdicts
 
     def _start(self) -> None:
         self._views = Views(self._contents)  # what they hold is not looked at again
         self._processes = [_Process(KEPT // self._threads) for _ in range(self._threads)]
-        for process in self._processes:
-            self._idle.put(process)
 
     def _end(self) -> None:
         for process in self._processes:
             process.close()
-
-    def _prove(self, pair: Pair) -> Verdict:
-        verdict = None
-        if self._processes:
-            process = self._idle.get()
-            try:
-                verdict = process.prove(pair, self._contents)
-            finally:
-                self._idle.put(process)
-        return self._views.prove(*pair) if verdict is None else verdict
 
 
 class _Process:
