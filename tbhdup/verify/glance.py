@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tbhdup.verify.propose import Proposal, seen_through
 from tbhdup.verify.rules import EXACT, SETTLED
@@ -62,13 +63,28 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     grounds = [view.once(_ground) for view in (a, b)]
     if len(values) < LEAST_SEEN:
         return Glance(False, 1.0, False, 0.0, 0.0)
-    exact = float((values > EXACT).mean())
-    same = exact >= MOST_EXACT and float(values.min()) >= LEAST_ALIKE and not any(ground.plain for ground in grounds)
+    exact = exactness(values)
+    same = is_same(values) and not any(ground.plain for ground in grounds)
     if same:
         fine, other = fineness(left, seen), fineness(right, seen)
         same = max(fine, other) <= SHARPER * min(fine, other)
     page = any(ground.page for ground in grounds)
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
+
+
+def is_same(values: NDArray[np.float32]) -> bool:
+    """Whether the correlations of all tiles with something to see say that there is one picture, for sure."""
+    return len(values) >= LEAST_SEEN and float(values.min()) >= LEAST_ALIKE and exactness(values) >= MOST_EXACT
+
+
+def exactness(values: NDArray[np.float32]) -> float:
+    """The share of the correlations that is exact."""
+    return float((values > EXACT).mean())
+
+
+def on_plain_ground(view: View) -> bool:
+    """Whether one grey takes most of the picture."""
+    return view.once(_ground).plain
 
 
 def is_plain(view: View) -> bool:

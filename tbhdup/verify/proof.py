@@ -11,7 +11,7 @@ from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal, aligned, by_features
 from tbhdup.verify.relation import Evidence, describe
 from tbhdup.verify.rules import SETTLED, Finding, other_page
-from tbhdup.verify.trial import Compared, Outcome, try_map
+from tbhdup.verify.trial import Compared, Outcome, try_map, try_small
 from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
@@ -84,6 +84,8 @@ def _decide(a: View, b: View) -> Outcome:
     plain = any(glance.is_plain(view) for view in (a, b))
     best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
     for proposal in _proposals(a, b, whole):
+        if (settled := try_small(a, b, proposal)) is not None:
+            return settled
         tried = try_map(a, b, proposal)
         if tried.evidence is not None:
             if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:

@@ -31,6 +31,10 @@ class Proposal:
     negative: bool  # b shows a's negative
     inliers: int  # features that agree; 0: none were needed
 
+    def turned(self) -> Proposal:
+        """The same, from b to a."""
+        return Proposal(np.linalg.inv(self.map), self.negative, self.inliers)
+
 
 def aligned(a: View, b: View) -> Proposal | None:
     """The best of the eight whole-frame maps, positive or negative, if the thumbnails correlate under it."""

@@ -60,7 +60,7 @@ def show(a: View, b: View) -> Shown:
 
 
 def _compared(a: View, b: View, untried: Compared) -> Compared:
-    frame = make_frame(a, b, untried.map)
+    frame = make_frame(a.image, b.image, untried.map)
     if frame is None:
         return untried
     to_b = untried.map @ frame.to_a

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.verify import maps
-from tbhdup.verify.view import SIDE, TEXTURE, View
+from tbhdup.verify.view import SIDE, TEXTURE
 
 CELL = 8  # pixels of the frame; a tile is 2 x 2 cells, tiles start at every cell
 AGREE = 0.7  # correlation above which two textured tiles show the same
@@ -85,30 +85,31 @@ class Tiles:
         return (self.both & (self.correlation <= AGREE)) | (either & (self.correlation < DIFFER))
 
 
-def make_frame(a: View, b: View, m: maps.Map) -> Frame | None:
+def make_frame(a: NDArray[np.uint8], b: NDArray[np.uint8], m: maps.Map, side: int = SIDE) -> Frame | None:
     """Both pictures in the frame of a, cut to the part that b shows too; None: there is next to no such part.
 
-    m: map from a to b. The frame's long side is SIDE pixels.
+    a, b: (h, w) uint8 luminance. m: map from a to b. side: the frame's longer one, pixels.
     """
+    shape_a, shape_b = (picture.shape[::-1] for picture in (a, b))
     shown = maps.overlap(np.linalg.inv(m))
     if len(shown) < 3:
         return None
     low, high = shown.min(axis=0), shown.max(axis=0)
-    extent = (high - low) * a.shape
-    width, height = (CELL * round(float(e)) for e in extent * (SIDE / CELL / extent.max()))
+    extent = (high - low) * shape_a
+    width, height = (CELL * round(float(e)) for e in extent * (side / CELL / extent.max()))
     if min(width, height) < 4 * CELL:
         return None
     to_a = np.array([[high[0] - low[0], 0, low[0]], [0, high[1] - low[1], low[1]], [0, 0, 1]])
     from_pixels = np.linalg.inv(maps.to_pixels((width, height)))
     warped = [
         cv2.warpPerspective(
-            view.image,
-            maps.to_pixels(view.shape) @ to_view @ from_pixels,
+            picture,
+            maps.to_pixels(shape) @ to_picture @ from_pixels,
             (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        for view, to_view in ((a, to_a), (b, m @ to_a))
+        for picture, shape, to_picture in ((a, shape_a, to_a), (b, shape_b, m @ to_a))
     ]
     inside = np.zeros((height, width), np.uint8)
     corners = maps.apply(np.linalg.inv(to_a), shown) * (width, height) - 0.5

@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tbhdup.verify import maps
+from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, shares
 from tbhdup.verify.rules import Finding, judge
 from tbhdup.verify.tiles import Frame, Tiles, compare, make_frame, on_ground, reduced, refine
-from tbhdup.verify.view import View
+from tbhdup.verify.view import COARSE, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
 SHADED = 0.4  # share that does beside a page: paper that was lit unevenly
 ROUNDS = 3  # of the tile test, while the map is refined
+SMALL_ROUNDS = 2  # of that on the thumbnails
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
@@ -62,6 +63,28 @@ class Outcome(NamedTuple):
         return Outcome(self.finding, evidence and evidence.turned(), compared and compared.turned())
 
 
+def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
+    """What comes of a proposal if the thumbnails settle it, as each of their tiles agrees; no file is read for it."""
+    part_a, part_b = shares(proposal.map)
+    if part_b > part_a:
+        seen = try_small(b, a, proposal.turned())
+        return seen and seen.turned()
+    if part_a < LEAST_WHOLE or any(glance.on_plain_ground(view) for view in (a, b)):
+        return None
+    m = proposal.map
+    for _ in range(SMALL_ROUNDS):
+        frame = make_frame(a.small, b.small, m, COARSE) if maps.is_sane(m) else None
+        if frame is None:
+            return None
+        tiles = compare(frame, proposal.negative)
+        values = tiles.correlation[tiles.both]
+        if not tiles.differ.any() and glance.is_same(values):
+            finding = Finding(True, 0.5 + 0.5 * glance.exactness(values), share=1.0)
+            return Outcome(finding, *_seen(a, b, proposal, m, frame, tiles, finding))
+        m = refine(tiles, frame, m)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Trial:
     map: maps.Map
@@ -78,20 +101,23 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     """What comes of one proposal; the frame is that of the picture that is shown more completely."""
     part_a, part_b = shares(proposal.map)
     if part_b > part_a:
-        back = Proposal(np.linalg.inv(proposal.map), proposal.negative, proposal.inliers)
-        return try_map(b, a, back).turned()
+        return try_map(b, a, proposal.turned()).turned()
     best = _best_trial(a, b, proposal)
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
-    to_a = best.frame.to_a
-    compared = Compared(best.map, proposal.negative, to_a, best.map @ to_a, best.tiles)
-    if not best.finding.accepted:
-        return Outcome(best.finding, None, compared)
-    agreement = float(np.median(best.tiles.correlation[best.tiles.both]))
-    scale_a, scale_b = _scales(a, b, best.frame, best.map)
-    softened = best.tiles.blur / (scale_b if best.tiles.blur > 0 else scale_a)
-    evidence = Evidence(best.map, proposal.negative, proposal.inliers, agreement, best.finding.overlaid, softened)
-    return Outcome(best.finding, evidence, compared)
+    evidence, compared = _seen(a, b, proposal, best.map, best.frame, best.tiles, best.finding)
+    return Outcome(best.finding, evidence if best.finding.accepted else None, compared)
+
+
+def _seen(
+    a: View, b: View, proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding
+) -> tuple[Evidence, Compared]:
+    """What was found under a map that came of a proposal, and what was compared."""
+    agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
+    scale_a, scale_b = _scales(a, b, frame, m)
+    softened = tiles.blur / (scale_b if tiles.blur > 0 else scale_a)
+    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, finding.overlaid, softened)
+    return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
 
 
 def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
@@ -101,7 +127,7 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
         if not maps.is_sane(m):
             break
         parts = shares(m)
-        frame = make_frame(a, b, m) if max(parts) >= LEAST_WHOLE else None
+        frame = make_frame(a.image, b.image, m) if max(parts) >= LEAST_WHOLE else None
         if frame is None:
             break
         trial = _trial(a, b, frame, m, parts, proposal.negative)
@@ -135,9 +161,10 @@ def _coarseness(a: View, b: View, frame: Frame, m: maps.Map) -> float:
 
 
 def _scales(a: View, b: View, frame: Frame, m: maps.Map) -> tuple[float, float]:
-    """How many pixels of the frame a pixel of a is long, and one of b."""
+    """How many pixels of the frame a pixel of a's view is long, and one of b's."""
     height, width = frame.a.shape
-    on_a = width * height / (abs(np.linalg.det(frame.to_a)) * a.shape[0] * a.shape[1])
+    area_a, area_b = a.area, b.area
+    on_a = width * height / (abs(np.linalg.det(frame.to_a)) * area_a)
     slope = maps.linearised(m, np.array([0.5, 0.5]))[:2, :2]
-    growth = abs(np.linalg.det(slope)) * b.shape[0] * b.shape[1] / (a.shape[0] * a.shape[1])
+    growth = abs(np.linalg.det(slope)) * area_b / area_a
     return float(np.sqrt(on_a)), float(np.sqrt(on_a / growth))

@@ -114,6 +114,11 @@ class View:
         return self.image.shape[1], self.image.shape[0]
 
     @property
+    def area(self) -> float:
+        """Of the view, in its pixels, without loading it; a rounding off."""
+        return self.size[0] * self.size[1] * min(1.0, SIDE / max(self.size)) ** 2
+
+    @property
     def grey(self) -> Floats:
         """The image as float32, 0..255."""
         return self.once(_grey)
@@ -147,6 +152,11 @@ class View:
     def noise(self) -> float:
         """Deviation of the noise, grey levels, where the picture is smoothest."""
         return self.once(_noise)
+
+    @property
+    def small(self) -> NDArray[np.uint8]:
+        """(h, w) uint8 luminance, long side <= COARSE: the square, given its aspect back. Nothing is loaded for it."""
+        return self.once(_small)
 
     @property
     def coarse(self) -> Features:
@@ -247,9 +257,12 @@ def _noise(view: View) -> float:
     return float(np.sqrt(np.percentile(cv2.resize(power, (columns, rows), interpolation=cv2.INTER_AREA), SMOOTHEST)))
 
 
+def _small(view: View) -> NDArray[np.uint8]:
+    return _resized(view.glance, view.size, COARSE)
+
+
 def _coarse(view: View) -> Features:
-    """From the square, given its aspect back: nothing is loaded for them."""
-    return find_features(_resized(view.glance, view.size, COARSE))
+    return find_features(view.small)
 
 
 def _fine(view: View) -> Features:

@@ -90,15 +90,21 @@ def test_few_pairs_start_no_process(files: Files) -> None:
         assert opened._processes == []
 
 
-def test_whole_copies_are_proven_though_their_files_are_gone(files: Files) -> None:
-    first, _, mirrored = list(files.kept)[:3]
+def test_exact_copies_are_proven_though_their_files_are_gone(files: Files) -> None:
+    first, crop, mirrored = list(files.kept)[:3]
     away = Files()
-    away.thumbnails = files.thumbnails
-    (verdict,) = proven(away, [(first, mirrored)], 1)
-    assert verdict.accepted
+    away.thumbnails = dict(files.thumbnails)
+    for copy, words in ((mirrored, ("mirrored",)), (crop, ("cropped",))):
+        (verdict,) = proven(away, [(first, copy)], 1)
+        assert verdict.accepted
+        assert verdict.relation is not None
+        assert verdict.relation.words == words
     assert away.asked == []
-    crop = list(files.kept)[1]
-    (verdict,) = proven(away, [(first, crop)], 1)
+    covered = drawing.picture("city", 0, (320, 240))
+    covered.paste("red", (0, 160, 150, 240))
+    overlaid = away.add(jpeg(covered))
+    del away.kept[overlaid]
+    (verdict,) = proven(away, [(first, overlaid)], 1)
     assert not verdict.accepted
     assert verdict.reason == f"{ABSENT}: no file of it is there"
 
