@@ -143,4 +143,5 @@ def _view(kept: sources.Thumbnail, load: Callable[[], NDArray[np.uint8]], again:
         kept.reduced,
         load,
         lambda: sources.digest(sources.decode(again()).image.tobytes()),
+        lambda square: bool(sources.parts(square)),
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         unpack_thumbnail,
     )
     from tbhdup.sources.reading import SIZE_LIMIT, Unusable, digest, read_file
+    from tbhdup.sources.seams import parts
     from tbhdup.sources.spool import Spool
     from tbhdup.sources.walking import Entry, Listing, walk
 
@@ -61,6 +62,7 @@ __all__ = [
     "members",
     "own",
     "pack_thumbnail",
+    "parts",
     "read",
     "read_file",
     "read_manifest",
@@ -105,6 +107,7 @@ __getattr__ = lazily(
         "members": "tbhdup.sources.archives",
         "own": "tbhdup.sources.archives",
         "pack_thumbnail": "tbhdup.sources.pixels",
+        "parts": "tbhdup.sources.seams",
         "read": "tbhdup.sources.disk",
         "read_file": "tbhdup.sources.reading",
         "read_manifest": "tbhdup.sources.lists",

@@ -9,7 +9,7 @@ import numpy as np
 from tbhdup.values import Relation, Verdict
 from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal, aligned, by_features
-from tbhdup.verify.relation import Evidence, describe
+from tbhdup.verify.relation import Evidence, describe, is_another_shot
 from tbhdup.verify.rules import SETTLED, Finding, other_page
 from tbhdup.verify.trial import Compared, Outcome, try_map, try_small
 from tbhdup.verify.view import SIDE, View
@@ -45,7 +45,10 @@ def examine(a: View, b: View) -> tuple[Verdict, Compared | None]:
     finding, evidence, compared = _decide(b, a).turned() if _is_later(a, b) else _decide(a, b)
     if evidence is None:
         return Verdict(False, finding.confidence, None, finding.reason + doubt), compared
-    return Verdict(True, finding.confidence, describe(a, b, evidence)), compared
+    relation = describe(a, b, evidence)
+    if is_another_shot(a, b, relation, evidence):
+        return Verdict(False, 0.5, None, "perhaps another shot of the scene" + doubt), compared
+    return Verdict(True, finding.confidence, relation), compared
 
 
 def _could_be_equal(a: View, b: View) -> bool:
@@ -75,7 +78,7 @@ def _decide(a: View, b: View) -> Outcome:
         seen = glance.look(a, b, whole)
         if seen.same:
             finding = Finding(True, 0.5 + 0.5 * seen.exact, share=1.0)
-            evidence = Evidence(whole.map, whole.negative, 0, seen.agreement, overlaid=False, softened=0.0)
+            evidence = Evidence(whole.map, whole.negative, 0, seen.agreement, seen.exact, overlaid=False, softened=0.0)
             return Outcome(finding, evidence, Compared.untried(whole))
         if seen.other_page:
             return Outcome(other_page(seen.share), None, Compared.untried(whole))
@@ -84,7 +87,7 @@ def _decide(a: View, b: View) -> Outcome:
     plain = any(glance.is_plain(view) for view in (a, b))
     best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
     for proposal in _proposals(a, b, whole):
-        if (settled := try_small(a, b, proposal)) is not None:
+        if proposal is not whole and (settled := try_small(a, b, proposal)) is not None:
             return settled
         tried = try_map(a, b, proposal)
         if tried.evidence is not None:

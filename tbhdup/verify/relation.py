@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,6 +50,9 @@ SOFT = 0.2  # of the picture's fine detail: surroundings with less are a blurred
 SAMPLES = 32  # of the colours, along each side
 AREAS = 8  # over which they are averaged, along each side: two sizes of a picture differ in its detail
 BARS = 0.1  # share that makes them more than a plain margin
+MOVED = frozenset(("rotated", "perspective"))
+EXACT_BESIDE_ANOTHER = 0.7  # share of the agreeing tiles that half a collage has at least, and a second shot seldom
+EXACT_THOUGH_MOVED = 0.25  # share of the agreeing tiles, where something lies over a copy that is seen from elsewhere
 THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 
 
@@ -61,6 +64,7 @@ class Evidence:
     negative    b shows a's negative
     inliers     features that agree with the map
     agreement   median correlation of the tiles that both pictures have texture in
+    exact       share of the agreeing tiles that is exact
     overlaid    something lies over one of the two
     softened    sigma of the blur that made a as soft as b, in pixels of b's view; negative: b as soft as a, of a's view
     """
@@ -69,13 +73,29 @@ class Evidence:
     negative: bool
     inliers: int
     agreement: float
+    exact: float
     overlaid: bool
     softened: float
 
     def turned(self) -> Evidence:
         """The same, seen from b."""
         back = np.linalg.inv(self.map)
-        return Evidence(back, self.negative, self.inliers, self.agreement, self.overlaid, -self.softened)
+        return replace(self, map=back, softened=-self.softened)
+
+
+def is_another_shot(a: View, b: View, relation: Relation, evidence: Evidence) -> bool:
+    """Whether what passed for a copy looks like a second shot of the scene, from where the camera had moved to.
+
+    Then either picture shows what the other one lacks, and the scene goes on where the first one ends. Around a copy
+    that was cropped other things lie, beyond a seam; else it is seldom turned by a few degrees as well.
+    """
+    moved = not MOVED.isdisjoint(relation.words)
+    two_sided = max(relation.share_a, relation.share_b) < WHOLE and "part of a collage" in relation.words
+    same_view = not moved and (evidence.overlaid or evidence.exact >= EXACT_BESIDE_ANOTHER)
+    if two_sided and not same_view and not (a.is_joined or b.is_joined):
+        return True
+    covered = evidence.overlaid and "padded" not in relation.words
+    return covered and moved and evidence.exact < EXACT_THOUGH_MOVED
 
 
 def describe(a: View, b: View, evidence: Evidence) -> Relation:

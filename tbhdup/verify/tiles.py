@@ -254,6 +254,14 @@ def fineness(x: Moments, seen: Bools) -> float:
     return float(np.sqrt(np.median(shares)))
 
 
+def equally_sharp(frame: Frame, tiles: Tiles) -> bool:
+    """Whether neither picture would have to be blurred to be as soft as the other."""
+    if not tiles.both.any():
+        return True
+    fine = [fineness(Moments.of(soft(x - np.float32(128), SMOOTH)), tiles.both) for x in (frame.a, frame.b)]
+    return max(fine) <= SHARPER * min(fine)
+
+
 def _equally_sharp(a: Moments, b: Moments, seen: Bools) -> tuple[Moments, Moments, float]:
     """Blur the sharper of two pictures until it is as soft as the other; the sigma is negative when b was blurred."""
     if not seen.any():

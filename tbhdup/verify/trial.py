@@ -10,8 +10,8 @@ import numpy as np
 from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, shares
-from tbhdup.verify.rules import Finding, judge
-from tbhdup.verify.tiles import Frame, Tiles, compare, make_frame, on_ground, reduced, refine
+from tbhdup.verify.rules import Finding, exactness, judge
+from tbhdup.verify.tiles import Frame, Tiles, compare, equally_sharp, make_frame, on_ground, reduced, refine
 from tbhdup.verify.view import COARSE, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
@@ -78,7 +78,7 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
             return None
         tiles = compare(frame, proposal.negative)
         values = tiles.correlation[tiles.both]
-        if not tiles.differ.any() and glance.is_same(values):
+        if not tiles.differ.any() and glance.is_same(values) and equally_sharp(frame, tiles):
             finding = Finding(True, 0.5 + 0.5 * glance.exactness(values), share=1.0)
             return Outcome(finding, *_seen(a, b, proposal, m, frame, tiles, finding))
         m = refine(tiles, frame, m)
@@ -116,7 +116,8 @@ def _seen(
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
     scale_a, scale_b = _scales(a, b, frame, m)
     softened = tiles.blur / (scale_b if tiles.blur > 0 else scale_a)
-    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, finding.overlaid, softened)
+    exact = exactness(tiles)
+    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, softened)
     return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
 
 

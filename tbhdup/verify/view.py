@@ -66,6 +66,7 @@ class View:
     reduced  the square was made by a decoder's short cut: it may differ a little from that of equal pixels
     load     gives the (h, w) uint8 luminance of the picture, long side <= SIDE; asked only when the square does not
              decide. What it raises goes through the proof to the caller.
+    joined   tells of a square whether it shows pictures side by side or a picture in a frame, with straight seams
     pixels   gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
              the pixels are not confirmed to be equal.
     """
@@ -77,12 +78,14 @@ class View:
         reduced: bool,
         load: Callable[[], NDArray[np.uint8]],
         pixels: Callable[[], bytes],
+        joined: Callable[[NDArray[np.uint8]], bool] = lambda _: False,
     ) -> None:
         self.square = square
         self.size = size
         self.reduced = reduced
         self.pixels = pixels
         self._load = load
+        self._joined = joined
         self._lock = threading.RLock()
         self._known: dict[Callable[[View], object], object] = {}
 
@@ -142,6 +145,11 @@ class View:
     def is_page(self) -> bool:
         """Whether one grey takes most of the picture, also of what is textured, as between the strokes of letters."""
         return self.once(_is_page)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it shows pictures side by side, or a picture in a frame."""
+        return self.once(_is_joined)
 
     @property
     def block(self) -> float:
@@ -225,6 +233,10 @@ def paper(grey: Floats, textured: NDArray[np.bool_], level: float) -> float:
     near = (np.abs(grey - np.float32(level)) <= 6).astype(np.float32)
     shares = cv2.resize(near, textured.shape[::-1], interpolation=cv2.INTER_AREA)
     return float(shares[textured].mean()) if textured.any() else 1.0
+
+
+def _is_joined(view: View) -> bool:
+    return view._joined(view.square)
 
 
 def _block(view: View) -> float:
