@@ -157,3 +157,28 @@ def test_a_thing_on_plain_ground_is_no_page() -> None:
     assert verdict.accepted
     assert verdict.relation is not None
     assert "overlaid" in verdict.relation.words
+
+
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_another_shot_of_a_scene_is_no_copy(kind: str) -> None:
+    """The camera has moved: each picture shows what the other one lacks, and nothing parts that from the rest."""
+    for seed in range(3):
+        scene = drawing.picture(kind, seed, (520, 390))
+        first = scene.crop((0, 0, 430, 320))
+        second = scene.rotate(3, Image.Resampling.BICUBIC).crop((70, 50, 500, 370))
+        verdict = prove(view_of(first), view_of(second))
+        assert not verdict.accepted
+        assert verdict.reason == "perhaps another shot of the scene"
+
+
+def test_half_of_a_collage_is_no_other_shot() -> None:
+    """It lacks the picture's margins and has another picture beside them, but beyond a seam."""
+    for seed in range(3):
+        picture = drawing.picture("city", seed, (480, 360))
+        collage = Image.new("RGB", (720, 360))
+        collage.paste(picture.crop((60, 0, 420, 360)), (0, 0))
+        collage.paste(drawing.picture("leaves", seed, (360, 360)), (360, 0))
+        verdict = prove(view_of(picture), view_of(collage))
+        assert verdict.accepted
+        assert verdict.relation is not None
+        assert "part of a collage" in verdict.relation.words
