@@ -78,12 +78,9 @@ class Provers(ExitStack):
     def _prove_all(self, place: int, pairs: Sequence[Pair], shares: list[deque[int]]) -> dict[int, Verdict]:
         """Prove a process's share, then what others have not come to."""
         verdicts = {}
-        for share in [shares[place], *sorted(shares, key=len, reverse=True)]:
-            with suppress(IndexError):  # others take from it, too
-                while True:
-                    number = share.popleft() if share is shares[place] else share.pop()
-                    verdict = self._processes[place].prove(pairs[number], self._contents)
-                    verdicts[number] = verdict or self._views.prove(*pairs[number])
+        while (number := _next(shares, place)) is not None:
+            verdict = self._processes[place].prove(pairs[number], self._contents)
+            verdicts[number] = self._views.prove(*pairs[number]) if verdict is None else verdict
         return verdicts
 
     def _start(self) -> None:
@@ -93,6 +90,16 @@ class Provers(ExitStack):
     def _end(self) -> None:
         for process in self._processes:
             process.close()
+
+
+def _next(shares: list[deque[int]], place: int) -> int | None:
+    """Take the next of one's own share, else the last of the longest; None: there is nothing left."""
+    with suppress(IndexError):
+        return shares[place].popleft()
+    for share in sorted(shares, key=len, reverse=True):
+        with suppress(IndexError):  # another one may have taken it meanwhile
+            return share.pop()
+    return None
 
 
 class _Process:

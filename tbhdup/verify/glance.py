@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.verify.propose import Proposal, seen_through
-from tbhdup.verify.rules import EXACT, SETTLED
-from tbhdup.verify.tiles import AGREE, CELL, SHARPER, SMOOTH, Moments, correlate, fineness, soft
+from tbhdup.verify.rules import SETTLED, exactness
+from tbhdup.verify.tiles import AGREE, CELL, Moments, correlate, is_equally_sharp, smoothed
 from tbhdup.verify.view import FLAT, GLANCE, LETTERED_AT_A_GLANCE, TEXTURE, View, commonest, paper
 
 LEAST_SEEN = (GLANCE // CELL - 1) ** 2 // 4  # tiles with something to see
@@ -65,9 +65,7 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
         return Glance(False, 1.0, False, 0.0, 0.0)
     exact = exactness(values)
     same = is_same(values) and not any(ground.plain for ground in grounds)
-    if same:
-        fine, other = fineness(left, seen), fineness(right, seen)
-        same = max(fine, other) <= SHARPER * min(fine, other)
+    same = same and is_equally_sharp(left, right, seen)
     page = any(ground.page for ground in grounds)
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
 
@@ -75,11 +73,6 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
 def is_same(values: NDArray[np.float32]) -> bool:
     """Whether the correlations of all tiles with something to see say that there is one picture, for sure."""
     return len(values) >= LEAST_SEEN and float(values.min()) >= LEAST_ALIKE and exactness(values) >= MOST_EXACT
-
-
-def exactness(values: NDArray[np.float32]) -> float:
-    """The share of the correlations that is exact."""
-    return float((values > EXACT).mean())
 
 
 def on_plain_ground(view: View) -> bool:
@@ -100,4 +93,4 @@ def _ground(view: View) -> Ground:
 
 
 def _moments(view: View) -> Moments:
-    return Moments.of(soft(view.glance - np.float32(128), SMOOTH))
+    return smoothed(view.glance)

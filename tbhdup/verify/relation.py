@@ -50,10 +50,10 @@ SOFT = 0.2  # of the picture's fine detail: surroundings with less are a blurred
 SAMPLES = 32  # of the colours, along each side
 AREAS = 8  # over which they are averaged, along each side: two sizes of a picture differ in its detail
 BARS = 0.1  # share that makes them more than a plain margin
+THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 MOVED = frozenset(("rotated", "perspective"))
 EXACT_BESIDE_ANOTHER = 0.7  # share of the agreeing tiles that half a collage has at least, and a second shot seldom
 EXACT_THOUGH_MOVED = 0.25  # share of the agreeing tiles, where something lies over a copy that is seen from elsewhere
-THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return other_page(share)
-    shown = exactness(tiles) >= SHOT
+    shown = exactness(tiles.correlation[tiles.agree]) >= SHOT
     if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
@@ -114,7 +114,7 @@ def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool
 
 def _is_scattered(tiles: Tiles) -> bool:
     """R3: the picture shows, exactly, nearly everywhere between the things laid over."""
-    if exactness(tiles) < MANY_EXACT:
+    if exactness(tiles.correlation[tiles.agree]) < MANY_EXACT:
         return False
     count, bad = _by_area(tiles.agree), _by_area(tiles.differ)
     speaking = count + bad >= LEAST_SPEAKING
@@ -154,12 +154,11 @@ def _by_area(tiles: Bools) -> NDArray[np.intp]:
     return np.bincount(areas[tiles], minlength=16)
 
 
-def exactness(tiles: Tiles) -> float:
-    """Share of the agreeing tiles that are exact."""
-    values = tiles.correlation[tiles.agree]
-    return float((values > EXACT).mean()) if values.size else 0.0
+def exactness(correlation: NDArray[np.float32]) -> float:
+    """Share of the tiles with these correlations that are exact; 0 without any."""
+    return float((correlation > EXACT).mean()) if correlation.size else 0.0
 
 
 def _confidence(tiles: Tiles, share: float) -> float:
     """Of an accepted pair, 0.5..1: lower for degraded copies, and for what may be a second shot of the scene."""
-    return 0.5 + 0.5 * share * exactness(tiles)
+    return 0.5 + 0.5 * share * exactness(tiles.correlation[tiles.agree])

@@ -254,11 +254,14 @@ def fineness(x: Moments, seen: Bools) -> float:
     return float(np.sqrt(np.median(shares)))
 
 
-def equally_sharp(frame: Frame, tiles: Tiles) -> bool:
-    """Whether neither picture would have to be blurred to be as soft as the other."""
-    if not tiles.both.any():
-        return True
-    fine = [fineness(Moments.of(soft(x - np.float32(128), SMOOTH)), tiles.both) for x in (frame.a, frame.b)]
+def smoothed(grey: Floats) -> Moments:
+    """The moments of a (h, w) luminance, 0..255, as the tile test looks at it."""
+    return Moments.of(soft(grey - np.float32(128), SMOOTH))
+
+
+def is_equally_sharp(a: Moments, b: Moments, seen: Bools) -> bool:
+    """Whether neither picture would have to be blurred, to be as soft as the other in the tiles that are seen."""
+    fine = fineness(a, seen), fineness(b, seen)
     return max(fine) <= SHARPER * min(fine)
 
 

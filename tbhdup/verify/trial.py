@@ -11,7 +11,17 @@ from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, shares
 from tbhdup.verify.rules import Finding, exactness, judge
-from tbhdup.verify.tiles import Frame, Tiles, compare, equally_sharp, make_frame, on_ground, reduced, refine
+from tbhdup.verify.tiles import (
+    Frame,
+    Tiles,
+    compare,
+    is_equally_sharp,
+    make_frame,
+    on_ground,
+    reduced,
+    refine,
+    smoothed,
+)
 from tbhdup.verify.view import COARSE, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
@@ -78,8 +88,12 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
             return None
         tiles = compare(frame, proposal.negative)
         values = tiles.correlation[tiles.both]
-        if not tiles.differ.any() and glance.is_same(values) and equally_sharp(frame, tiles):
-            finding = Finding(True, 0.5 + 0.5 * glance.exactness(values), share=1.0)
+        if (
+            not tiles.differ.any()
+            and glance.is_same(values)
+            and is_equally_sharp(smoothed(frame.a), smoothed(frame.b), tiles.both)
+        ):
+            finding = Finding(True, 0.5 + 0.5 * exactness(values), share=1.0)
             return Outcome(finding, *_seen(a, b, proposal, m, frame, tiles, finding))
         m = refine(tiles, frame, m)
     return None
@@ -116,7 +130,7 @@ def _seen(
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
     scale_a, scale_b = _scales(a, b, frame, m)
     softened = tiles.blur / (scale_b if tiles.blur > 0 else scale_a)
-    exact = exactness(tiles)
+    exact = exactness(tiles.correlation[tiles.agree])
     evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, softened)
     return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
 

@@ -66,9 +66,9 @@ class View:
     reduced  the square was made by a decoder's short cut: it may differ a little from that of equal pixels
     load     gives the (h, w) uint8 luminance of the picture, long side <= SIDE; asked only when the square does not
              decide. What it raises goes through the proof to the caller.
-    joined   tells of a square whether it shows pictures side by side or a picture in a frame, with straight seams
     pixels   gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
              the pixels are not confirmed to be equal.
+    joined   tells of a square whether it shows pictures side by side or a picture in a frame, with straight seams
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import drawing
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from tbhdup import sources
 from tbhdup.pipeline import provers
@@ -47,7 +47,7 @@ class Files:
         return self.kept[digest]
 
 
-def jpeg(image, quality: int = 85) -> bytes:  # type: ignore[no-untyped-def]
+def jpeg(image: Image.Image, quality: int = 85) -> bytes:
     data = io.BytesIO()
     image.save(data, "JPEG", quality=quality)
     return data.getvalue()
