@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tbhdup.cli import options as o
 from tbhdup.cli import terminal
 from tbhdup.errors import Exit
 
@@ -25,8 +26,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that draw views.")] = 1,
+    device: o.DeviceOption = o.Device.AUTO,
 ) -> None:
-    """Train a TBH-VAE. Ctrl-C saves a checkpoint; the same command goes on from it, step for step the same.
+    """Train a TBH-VAE. Ctrl-C saves a checkpoint; the same command goes on from it, on a CPU step for step the same.
 
     Without --config the shipped weights are adapted to the photographs, and what that brought is shown on some that
     were held out. Use the result with --weights FILE.
@@ -54,6 +56,7 @@ def train(
         on_skip=lambda path, why: console.print(f"skipped {path!r}: {why}"),
         stop=lambda: bool(asked),
         workers=workers,
+        device=device.value,
     )
     if not outcome.complete:
         console.print(f"stopped after step {outcome.step}")

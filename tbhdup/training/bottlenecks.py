@@ -13,6 +13,7 @@ covariance of the bits, and imbalance of each bit. There are no discriminators.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -105,8 +106,8 @@ class BitMoments:
     keep: float = 0.9
 
     @classmethod
-    def start(cls, bits: int) -> BitMoments:
-        return cls(torch.zeros(bits), torch.eye(bits))
+    def start(cls, bits: int, device: torch.device | None = None) -> BitMoments:
+        return cls(torch.zeros(bits, device=device), torch.eye(bits, device=device))
 
     def losses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Second-order total correlation (1/M) sum_{i != j} C_ij^2 and imbalance sum_j (log 2 - H(p_j)) / M, nats."""
@@ -120,7 +121,7 @@ class BitMoments:
         entropy = -(share * share.log() + (1 - share) * (1 - share).log())
         # The moving average passes only a tenth of the gradient: scale it back.
         gain = 1 / (1 - self.keep)
-        return gain * off.square().sum() / len(mean), gain * (torch.log(torch.tensor(2.0)) - entropy).mean()
+        return gain * off.square().sum() / len(mean), gain * (math.log(2) - entropy).mean()
 
 
 def quantisation(logits: Tensor) -> Tensor:

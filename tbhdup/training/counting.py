@@ -15,7 +15,7 @@ from tbhdup.errors import WeightsError
 from tbhdup.model.encoding import load_network, pack_codes, quantise_latents
 from tbhdup.model.network import Encoder
 from tbhdup.model.record import Record, read_record, write_record
-from tbhdup.training.photos import clean_batches, find_photos, split
+from tbhdup.training.photos import Clean, find_photos, in_batches, split
 from tbhdup.training.related import related
 from tbhdup.training.trainer import encode_clean
 
@@ -24,7 +24,7 @@ def compared(
     encoder: Encoder, side: int, paths: Sequence[bytes]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int8], NDArray[np.int64]]:
     """Codes and latents of photographs as a store holds them, and numbers that related ones share; (n, ...) each."""
-    heads = encode_clean(encoder, clean_batches(paths, side))
+    heads = encode_clean(encoder, in_batches(Clean(paths, side)))
     codes = pack_codes(heads.logits.numpy())
     latents = quantise_latents(encoder.distinct(heads.latent).numpy())
     return codes, latents, related(paths, codes, latents)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
 from tbhdup.model.bits import balance, spread
 from tbhdup.model.network import Encoder, Heads
@@ -34,27 +35,34 @@ class HeldOut:
         edited = encode_clean(encoder, iter(np.array_split(self.edited, max(1, len(self.edited) // 64))))
         return {
             **recalls(encoder, clean, edited),
-            **bit_health((clean.logits > 0).numpy()),
+            **bit_health((clean.logits > 0).cpu().numpy()),
             **code_use(bottlenecks, clean, self.teacher),
         }
 
 
-def strong_views(paths: Sequence[bytes], config: Config) -> Pixels:
-    """One strongly edited view a photograph, drawn from a seed of its own: (n, side, side, 3)."""
-    out = []
-    for number, path in enumerate(paths):
-        rng = np.random.default_rng([config.seed, 2, number])
-        out.append(view(load(path), rng, load(paths[number - 1]), config.side, 1.0))
-    return np.stack(out)
+@dataclass(frozen=True)
+class StrongViews(Dataset[Pixels]):
+    """One strongly edited view a photograph, drawn from a seed of its own: (side, side, 3) each."""
+
+    paths: Sequence[bytes]
+    config: Config
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> Pixels:
+        rng = np.random.default_rng([self.config.seed, 2, number])
+        other = load(self.paths[number - 1])
+        return view(load(self.paths[number]), rng, other, self.config.side, 1.0)
 
 
 @torch.no_grad()
 def recalls(encoder: Encoder, clean: Heads, edited: Heads) -> dict[str, float]:
     """Share of edited views nearer to their own photograph than the false-match rate's quantile of strangers."""
     n = len(clean.latent)
-    cosine = encoder.distinct(edited.latent) @ encoder.distinct(clean.latent).T
+    cosine = (encoder.distinct(edited.latent) @ encoder.distinct(clean.latent).T).cpu()
     signs = [torch.where(heads.logits > 0, 1.0, -1.0) for heads in (edited, clean)]
-    agreement = signs[0] @ signs[1].T
+    agreement = (signs[0] @ signs[1].T).cpu()
     found: dict[str, float] = {}
     stranger = ~torch.eye(n, dtype=torch.bool)
     for name, values in (("latent", cosine), ("code", agreement)):
@@ -83,12 +91,13 @@ def code_use(bottlenecks: Bottlenecks, heads: Heads, teacher: torch.Tensor, batc
     permuted = bits[torch.randperm(len(order), generator=torch.Generator().manual_seed(1))]
     adjacency = bottlenecks.adjacency(bits)
     # The self loop would tell which z is whose whatever the code says: without it only neighbours speak.
-    outside = 1 - torch.eye(len(order))
+    outside = 1 - torch.eye(len(order), device=z.device)
+    wanted = teacher[order].to(z.device)
     true, shuffled = (
-        float((bottlenecks.decode(z, bottlenecks.adjacency(b) * outside) - teacher[order]).square().mean())
+        float((bottlenecks.decode(z, bottlenecks.adjacency(b) * outside) - wanted).square().mean())
         for b in (bits, permuted)
     )
-    whole = float((bottlenecks.decode(z, adjacency) - teacher[order]).square().mean())
+    whole = float((bottlenecks.decode(z, adjacency) - wanted).square().mean())
     return {
         "reconstruction": whole,
         "self_weight": float((adjacency.diagonal() / adjacency.sum(dim=1)).mean()),

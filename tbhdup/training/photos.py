@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from tbhdup import sources
 from tbhdup.errors import UsageError
@@ -20,6 +20,7 @@ from tbhdup.training.views import view
 
 Pixels = NDArray[np.uint8]
 VIEWS = 2
+BATCH = 64
 
 
 def find_photos(folders: Sequence[Path], on_skip: Callable[[bytes, str], None]) -> list[list[bytes]]:
@@ -64,16 +65,24 @@ def load(path: bytes) -> Image.Image:
     return sources.decode(sources.read(path)).image
 
 
-def clean_batches(paths: Sequence[bytes], side: int, size: int = 64) -> Iterator[Pixels]:
-    """The photographs as the shipped encoder will see them: (<= size, side, side, 3) at a time, in order."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), size):
-            yield np.stack(list(pool.map(lambda path: clean(path, side), paths[start : start + size])))
+def in_batches(pictures: Dataset[Pixels]) -> Iterator[Pixels]:
+    """(<= BATCH, side, side, 3) at a time, in order; made by as many processes as there are cores."""
+    loader = DataLoader(pictures, BATCH, num_workers=os.cpu_count() or 1, collate_fn=np.stack)
+    return iter(loader)
 
 
-def clean(path: bytes, side: int) -> Pixels:
-    """The encoder's input for a file, by the very way that a scan takes."""
-    return sources.see(sources.read(path), side).squares[0]
+@dataclass(frozen=True)
+class Clean(Dataset[Pixels]):
+    """The photographs as the shipped encoder will see them, (side, side, 3) each, by the very way that a scan takes."""
+
+    paths: Sequence[bytes]
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> Pixels:
+        return sources.see(sources.read(self.paths[number]), self.side).squares[0]
 
 
 def split(folders: Sequence[Sequence[bytes]], held_out: int) -> tuple[list[bytes], list[bytes]]:
@@ -96,7 +105,9 @@ def split(folders: Sequence[Sequence[bytes]], held_out: int) -> tuple[list[bytes
 
 @dataclass(frozen=True)
 class Steps(Dataset[tuple[Pixels, NDArray[np.int64]]]):
-    """Step number -> its views (VIEWS * images, side, side, 3) and the photographs they show (VIEWS * images,).
+    """Step number -> its views (VIEWS * images, side, side, 3) and the photographs they show (VIEWS * images, 2).
+
+    Of these the first is the view's own, the other what stands beside it where the view is a collage.
 
     Each step is a function of the seed and its number alone, so a resumed run meets the same views.
     """
@@ -118,7 +129,7 @@ class Steps(Dataset[tuple[Pixels, NDArray[np.int64]]]):
             for share in self.config.strong
             for number, image in enumerate(images)
         ]
-        return np.stack(views), np.tile(chosen, VIEWS)
+        return np.stack(views), np.tile(np.stack([chosen, np.roll(chosen, 1)], axis=1), (VIEWS, 1))
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Different photographs; a share of them from the nearest unrelated ones of the others."""

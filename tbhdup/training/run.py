@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tbhdup.errors import UsageError
+from tbhdup.model.device import choose_device
 from tbhdup.model.encoding import load_network
 from tbhdup.model.network import FEATURES, Encoder
 from tbhdup.model.record import Preprocessing, Record, file_digest, read_record, write_record
@@ -23,9 +24,9 @@ from tbhdup.training.background import kinds
 from tbhdup.training.bottlenecks import Bottlenecks
 from tbhdup.training.config import Config
 from tbhdup.training.counting import section
-from tbhdup.training.diagnostics import HeldOut, strong_views
+from tbhdup.training.diagnostics import HeldOut, StrongViews
 from tbhdup.training.initial import imagenet_file, lay_heads, load_imagenet, principal_axes
-from tbhdup.training.photos import Steps, clean_batches, find_photos, nearest_unrelated, split
+from tbhdup.training.photos import Clean, Steps, find_photos, in_batches, nearest_unrelated, split
 from tbhdup.training.trainer import CHECKPOINT, Trainer, as_input, first_figures
 from tbhdup.values import CODE_BITS, LATENT_SIZE
 
@@ -56,17 +57,19 @@ def train(
     on_skip: Callable[[bytes, str], None] = lambda path, why: None,
     stop: Callable[[], bool] = lambda: False,
     workers: int = 1,
+    device: str = "cpu",
 ) -> Outcome:
     """Train, or go on with the run in `out`, until it is complete or `stop()` says so; then export the weights.
 
-    Raises UsageError for too few photographs or a run of another config, MissingExtra without the ImageNet weights,
-    WeightsError for weights to start from that cannot be read.
+    Raises UsageError for too few photographs, a run of another config or a device that is not there, MissingExtra
+    without the ImageNet weights, WeightsError for weights to start from that cannot be read.
     """
+    there = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     on_stage("reading the photographs")
     training, apart = split(find_photos(folders, on_skip), config.held_out)
     on_stage(f"features of {len(training)} photographs by the untouched trunk")
-    encoder = starting_encoder(config)
+    encoder = starting_encoder(config).to(there)
     pooled = _pooled(encoder, training, config, out / "pooled.npy")
     if len(pooled) <= config.teacher:
         raise UsageError(f"{len(pooled)} photographs are fewer than the teacher's {config.teacher} dimensions")
@@ -78,30 +81,33 @@ def train(
     steps = Steps(training, nearest_unrelated(unit, config.near), config)
     on_stage("views of held-out photographs")
     watched = _evenly(apart, WATCHED)
-    pixels = np.concatenate(list(clean_batches(watched, config.side)))
+    pixels, edited = (
+        np.concatenate(list(in_batches(d))) for d in (Clean(watched, config.side), StrongViews(watched, config))
+    )
     untouched = _pool(encoder, iter(np.array_split(pixels, max(1, len(pixels) // 64)))).numpy()
     taught = torch.from_numpy(untouched @ weight[: config.teacher].T + bias[: config.teacher])
-    held_out = HeldOut(pixels, strong_views(watched, config), taught)
+    held_out = HeldOut(pixels, edited, taught)
+    settling = list(in_batches(Clean(_evenly(training, SETTLED), config.side)))
 
     def evaluate(averaged: Encoder, bottlenecks: Bottlenecks) -> dict[str, float]:
         if trainer.step:  # what the run has to beat is measured as it is
-            averaged = settle(averaged, clean_batches(_evenly(training, SETTLED), config.side))
+            averaged = settle(averaged, iter(settling))
         return held_out.measure(averaged, bottlenecks)
 
-    trainer = Trainer(config, out, steps, encoder, torch.from_numpy(teacher), on_step, evaluate, workers=workers)
+    trainer = Trainer(config, out, steps, encoder, torch.from_numpy(teacher), on_step, evaluate, workers, there)
     if (out / CHECKPOINT).exists():
         trainer.resume()
     on_stage(f"steps {trainer.step + 1} to {config.steps}")
     if not trainer.run(stop):
         return Outcome(False, trainer.step)
     on_stage("figures of the whole run")
-    settled = settle(trainer.averaged, clean_batches(_evenly(training, SETTLED_LAST), config.side))
+    settled = settle(trainer.averaged, in_batches(Clean(_evenly(training, SETTLED_LAST), config.side)))
     figures = held_out.measure(settled, trainer.bottlenecks)
     if (config.bits, config.latent) != (CODE_BITS, LATENT_SIZE):
         return Outcome(True, trainer.step, None, first_figures(out), figures)
     on_stage(f"calibration on {len(apart)} held-out photographs")
     facts = {"config": asdict(config), "photographs": len(training), "seconds": round(trainer.seconds)}
-    weights = export(settled, config, apart, out, facts, figures)
+    weights = export(settled.cpu(), config, apart, out, facts, figures)
     return Outcome(True, trainer.step, weights, first_figures(out), figures)
 
 
@@ -126,7 +132,7 @@ def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Encoder:
     Training centred the bits and axes on edited ones.
     """
     encoder = copy.deepcopy(encoder)
-    pooled = _pool(encoder, batches)
+    pooled = _pool(encoder, batches).to(encoder.centre.device)
     for norm in (encoder.code_norm, encoder.latent_norm):
         assert isinstance(norm, nn.BatchNorm1d)
         norm.reset_running_stats()
@@ -135,7 +141,7 @@ def settle(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Encoder:
     encoder.heads(pooled)
     encoder.eval()
     unit = functional.normalize(encoder.heads(pooled).latent, dim=1)
-    encoder.background = torch.from_numpy(kinds(unit.numpy()))
+    encoder.background = torch.from_numpy(kinds(unit.cpu().numpy())).to(unit.device)
     return encoder
 
 
@@ -146,9 +152,9 @@ def _evenly(paths: Sequence[bytes], count: int) -> Sequence[bytes]:
 
 @torch.no_grad()
 def _pool(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Tensor:
-    """Pooled channels of pictures, (n, 1280)."""
+    """Pooled channels of pictures, (n, 1280), on the CPU."""
     encoder.eval()
-    return torch.cat([encoder.pooled(as_input(pixels)) for pixels in batches])
+    return torch.cat([encoder.pooled(as_input(pixels, encoder)).cpu() for pixels in batches])
 
 
 def _pooled(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Path) -> NDArray[np.float32]:
@@ -157,7 +163,7 @@ def _pooled(encoder: Encoder, paths: Sequence[bytes], config: Config, cache: Pat
         pooled: NDArray[np.float32] = np.load(cache)
         if len(pooled) == len(paths):
             return pooled
-    pooled = _pool(encoder, clean_batches(paths, config.side)).numpy()
+    pooled = _pool(encoder, in_batches(Clean(paths, config.side))).numpy()
     np.save(cache, pooled)
     return pooled
 

@@ -35,6 +35,7 @@ from tbhdup.training.photos import Steps
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 CHECKPOINT_SECONDS = 300.0
+CPU = torch.device("cpu")
 STOCHASTIC_SHARE = 0.6  # of the steps in which bits are sampled; afterwards they are cut at one half, as shipped
 
 
@@ -45,21 +46,26 @@ class Memory:
     size: int
     latents: Tensor
     codes: Tensor
-    photos: Tensor
+    shown: Tensor  # (q, 2) photographs, as `Steps` gives them
 
     @classmethod
-    def empty(cls, size: int, latent: int, bits: int) -> Memory:
-        return cls(size, torch.zeros(0, latent), torch.zeros(0, bits), torch.zeros(0, dtype=torch.int64))
+    def empty(cls, size: int, latent: int, bits: int, device: torch.device) -> Memory:
+        codes, shown = torch.zeros(0, bits, device=device), torch.zeros(0, 2, dtype=torch.int64, device=device)
+        return cls(size, torch.zeros(0, latent, device=device), codes, shown)
 
-    def add(self, latents: Tensor, codes: Tensor, photos: Tensor) -> None:
+    def add(self, latents: Tensor, codes: Tensor, shown: Tensor) -> None:
         self.latents = torch.cat([self.latents, latents.detach()])[-self.size :]
         self.codes = torch.cat([self.codes, codes.detach()])[-self.size :]
-        self.photos = torch.cat([self.photos, photos])[-self.size :]
+        self.shown = torch.cat([self.shown, shown])[-self.size :]
 
 
 @dataclass
 class Trainer:
-    """The whole state of a run. `teacher`: (photographs, d) whitened clean features; they tell near-duplicates, too."""
+    """The whole state of a run.
+
+    encoder  on `device`
+    teacher  (photographs, d) whitened clean features; they tell near-duplicates, too
+    """
 
     config: Config
     folder: Path
@@ -69,6 +75,7 @@ class Trainer:
     on_step: Callable[[int, Mapping[str, float]], None]
     evaluate: Callable[[Encoder, Bottlenecks], Mapping[str, float]]
     workers: int = 1
+    device: torch.device = CPU
     evaluate_every: int = 250
     step: int = 0
     seconds: float = 0.0
@@ -82,11 +89,12 @@ class Trainer:
     def __post_init__(self) -> None:
         config = self.config
         torch.manual_seed(config.seed)
-        self.bottlenecks = Bottlenecks(config.latent, config.teacher, config.graph_power)
+        self.bottlenecks = Bottlenecks(config.latent, config.teacher, config.graph_power).to(self.device)
         self.averaged = copy.deepcopy(self.encoder).eval()
-        self.memory = Memory.empty(config.memory, config.latent, config.bits)
-        self.moments = BitMoments.start(config.bits)
+        self.memory = Memory.empty(config.memory, config.latent, config.bits, self.device)
+        self.moments = BitMoments.start(config.bits, self.device)
         self.geco = Geco(config.tolerance, config.geco_rate)
+        self.teacher = self.teacher.to(self.device)
         self.unit_teacher = functional.normalize(self.teacher, dim=1)
         self._freeze()
         self.optimiser = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98))
@@ -122,10 +130,10 @@ class Trainer:
         before = self.seconds
         if self.step == 0:
             self._log(self.evaluate(self.averaged, self.bottlenecks))  # what the run has to beat
-        for views, photos in self._batches():
+        for views, shown in self._batches():
             if stop():
                 break
-            numbers = self._one_step(views, photos)
+            numbers = self._one_step(views, shown)
             self.step += 1
             self.seconds = before + time.monotonic() - started
             self.on_step(self.step, numbers)
@@ -140,9 +148,10 @@ class Trainer:
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         left = range(self.step, self.config.steps)
         loader = DataLoader(self.steps, batch_size=None, sampler=left, num_workers=self.workers)
-        return iter(loader)
+        for views, shown in loader:
+            yield views.to(self.device), shown.to(self.device)
 
-    def _one_step(self, views: Tensor, photos: Tensor) -> dict[str, float]:
+    def _one_step(self, views: Tensor, shown: Tensor) -> dict[str, float]:
         # Seeded by the step, so that a resumed run draws the same noise.
         noise = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
         rate = schedule.rate(self.config, self.step)
@@ -153,7 +162,7 @@ class Trainer:
             part.norm.eval()  # the ImageNet statistics stay: batches of edited views are no sample of real pictures
         pixels = views.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         heads: Heads = self.encoder(pixels)
-        parts = {**self._copy_losses(heads, photos), **self._vae_losses(heads, photos, noise)}
+        parts = {**self._copy_losses(heads, shown), **self._vae_losses(heads, shown[:, 0], noise)}
         total = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -163,16 +172,18 @@ class Trainer:
         numbers = {name: float(value.detach()) for name, value in parts.items()}
         return {**numbers, "total": float(total.detach()), "gradient": float(norm), "multiplier": self.geco.multiplier}
 
-    def _copy_losses(self, heads: Heads, photos: Tensor) -> dict[str, Tensor]:
+    def _copy_losses(self, heads: Heads, shown: Tensor) -> dict[str, Tensor]:
         config = self.config
         latents = functional.normalize(heads.latent, dim=1)
         soft, hard = torch.tanh(heads.logits), losses.straight_signs(heads.logits)
-        all_photos = torch.cat([photos, self.memory.photos])
+        photos, beside = shown.T
+        all_photos, all_beside = torch.cat([shown, self.memory.shown]).T
         same = photos[:, None] == all_photos
         near = self.unit_teacher[photos] @ self.unit_teacher[all_photos].T > config.near
+        near |= (beside[:, None] == all_photos) | (photos[:, None] == all_beside)  # a collage shows that one, too
         n = len(photos)
         own = torch.zeros_like(same)
-        own[:, :n] = torch.eye(n, dtype=torch.bool)
+        own[:, :n] = torch.eye(n, dtype=torch.bool, device=self.device)
         positive = same & ~own
         positive[:, n:] = False  # what the network of an earlier step made of a photograph is no target
         ignore = (near | same) & ~positive
@@ -188,17 +199,17 @@ class Trainer:
         for code in codes:
             agreement = code @ torch.cat([code, remembered]).T / config.bits
             loss = losses.info_nce(agreement, positive, ignore, config.temperature_code)
-            parts["code"] = parts.get("code", torch.zeros(())) + config.weight_code * loss / len(codes)
+            parts["code"] = parts.get("code", 0) + config.weight_code * loss / len(codes)
         parts["tail"] = config.tail * losses.code_tail(agreement, blocked, config.bits, config.tail_radius)
-        self.memory.add(latents, torch.where(heads.logits > 0, 1.0, -1.0), photos)
+        self.memory.add(latents, torch.where(heads.logits > 0, 1.0, -1.0), shown)
         return parts
 
     def _vae_losses(self, heads: Heads, photos: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         config = self.config
         if config.vae == 0:
             return {}
-        thresholds = torch.rand(heads.logits.shape, generator=generator)
-        noise = torch.randn(heads.latent.shape, generator=generator)
+        thresholds = torch.rand(heads.logits.shape, generator=generator).to(self.device)
+        noise = torch.randn(heads.latent.shape, generator=generator).to(self.device)
         cooled = schedule.cooled(config, self.step)
         stochastic = self.step < STOCHASTIC_SHARE * schedule.planned(config) and not cooled
         bits = sample_bits(heads.logits, thresholds if stochastic else None)
@@ -244,7 +255,7 @@ class Trainer:
             "bottlenecks": self.bottlenecks.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "memory": [self.memory.latents, self.memory.codes, self.memory.photos],
+            "memory": [self.memory.latents, self.memory.codes, self.memory.shown],
             "moments": [self.moments.mean, self.moments.covariance],
             "geco": [self.geco.multiplier, self.geco.average],
             "photographs": len(self.steps.paths),
@@ -255,7 +266,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Go back to the checkpoint. UsageError when it was made by another config or from other photographs."""
-        state = torch.load(self.folder / CHECKPOINT, map_location="cpu", weights_only=True)
+        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
         if state["config"] != asdict(self.config) or state["photographs"] != len(self.steps.paths):
             raise UsageError(f"{self.folder} holds a run with another config or other photographs: name a new --out")
         self.step, self.seconds = state["step"], state["seconds"]
@@ -263,7 +274,7 @@ class Trainer:
         self.bottlenecks.load_state_dict(state["bottlenecks"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.memory.latents, self.memory.codes, self.memory.photos = state["memory"]
+        self.memory.latents, self.memory.codes, self.memory.shown = state["memory"]
         self.moments.mean, self.moments.covariance = state["moments"]
         self.geco.multiplier, self.geco.average = state["geco"]
 
@@ -275,14 +286,15 @@ def first_figures(folder: Path) -> dict[str, float]:
     return figures
 
 
-def as_input(pixels: NDArray[np.uint8]) -> Tensor:
-    """(n, side, side, 3) uint8 as the encoder takes it: (n, 3, side, side), channels last in memory."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+def as_input(pixels: NDArray[np.uint8], encoder: Encoder) -> Tensor:
+    """(n, side, side, 3) uint8 as the encoder takes it, where it is: (n, 3, side, side), channels last in memory."""
+    on_device = torch.from_numpy(pixels).to(encoder.centre.device)
+    return on_device.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def encode_clean(encoder: Encoder, batches: Iterator[NDArray[np.uint8]]) -> Heads:
-    """The heads of many pictures at once, (n, ...) each. batches: (m, side, side, 3) uint8."""
+    """The heads of many pictures at once, (n, ...) each, where the encoder is. batches: (m, side, side, 3) uint8."""
     encoder.eval()
-    parts = [encoder(as_input(pixels)) for pixels in batches]
+    parts = [encoder(as_input(pixels, encoder)) for pixels in batches]
     return Heads(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))

@@ -64,9 +64,9 @@ def _lines(rng: Rng, lines: int, words: int) -> str:
 # ---------------------------------------------------------------- shape
 
 
-def crop(image: Picture, rng: Rng, least: float = 0.3) -> Picture:
-    """Keep a window of `least` to all of the area."""
-    share = rng.uniform(least, 1.0)
+def crop(image: Picture, rng: Rng, least: float = 0.25, most: float = 1.0) -> Picture:
+    """Keep a window of `least` to `most` of the area."""
+    share = rng.uniform(least, most)
     bend = math.exp(rng.uniform(-0.3, 0.3) * (1 - share))
     width = min(image.width, max(16, round(image.width * math.sqrt(share) * bend)))
     height = min(image.height, max(16, round(image.height * math.sqrt(share) / bend)))
@@ -82,6 +82,11 @@ def trim(image: Picture, rng: Rng) -> Picture:
 def turn(image: Picture, rng: Rng) -> Picture:
     """One of the seven other ways to lay a picture down."""
     return image.transpose(Image.Transpose(int(rng.integers(7))))
+
+
+def detail(image: Picture, rng: Rng) -> Picture:
+    """Little is kept: what a crop of a crop, or of the one interesting thing, leaves."""
+    return crop(image, rng, most=0.5)
 
 
 def mirror(image: Picture, rng: Rng) -> Picture:
@@ -412,13 +417,15 @@ def shift(image: Picture, rng: Rng) -> Picture:
 
 # ---------------------------------------------------------------- recipes
 
-SHAPES: tuple[Edit, ...] = (crop, crop, crop, trim, mirror, turn, turn, turn, turn, tilt, slant, stretch)
+SHAPES: tuple[Edit, ...] = (
+    crop, crop, detail, detail, detail, trim, mirror, turn, turn, turn, turn, tilt, slant, stretch,
+)  # fmt: skip
 CANVASES: tuple[Edit, ...] = (letterbox, frame, frame, caption, screen, screen)
 OVERLAYS: tuple[Edit, ...] = (write, watermark, banner, stickers)
 TONES: tuple[Edit, ...] = (light, light, curve, colour, hue, tint, tint, equal, shade)
 FILES: tuple[Edit, ...] = (soften, harden, grain, shrink, shrink, save, save)
 
-COLLAGE = 0.2  # share of strong views that are one part of a collage
+COLLAGE = 0.3  # share of strong views that are one part of a collage
 NEGATIVE = 0.02
 
 

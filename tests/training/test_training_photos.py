@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import ImageOps
 
 from tbhdup.model.encoding import BatchEncoder
-from tbhdup.training.photos import clean_batches, find_photos, split
+from tbhdup.training.photos import Clean, find_photos, in_batches, split
 from tbhdup.training.related import related
 
 
@@ -52,7 +52,7 @@ def test_copies_among_the_held_out_are_no_strangers(tmp_path: Path) -> None:
     ImageOps.mirror(first).save(tmp_path / "9.png")
     paths = sorted(bytes(path) for path in tmp_path.iterdir())
     encoder = BatchEncoder(None, "cpu")
-    batches = [encoder.encode(pixels) for pixels in clean_batches(paths, 128, 16)]
+    batches = [encoder.encode(pixels) for pixels in in_batches(Clean(paths, 128))]
     codes, latents = (np.concatenate(column) for column in zip(*batches, strict=True))
     groups = related(paths, codes, latents)
     assert groups[0] == groups[8] == groups[9]

@@ -18,6 +18,7 @@ from tbhdup.model.encoding import BatchEncoder
 from tbhdup.training import schedule
 from tbhdup.training.config import Config, read_config, with_settings
 from tbhdup.training.counting import recalibrate
+from tbhdup.training.photos import Steps
 from tbhdup.training.run import train
 
 torch.set_num_threads(1)  # as encoding does later in this module: sums must run in one order throughout
@@ -116,6 +117,23 @@ def test_another_config_is_refused(whole: Path, photos: Path) -> None:
 def test_too_few_photographs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="too few"):
         train([tmp_path], CONFIG, tmp_path / "run", workers=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there_is_refused(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no cuda"):
+        train([photos], CONFIG, tmp_path / "run", workers=0, device="cuda")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_stands_beside_a_view_in_a_collage_is_told(photos: Path) -> None:
+    paths = sorted(bytes(path) for path in photos.glob("*.jpg") if path.name != "broken.jpg")
+    views, shown = Steps(paths, np.full((len(paths), 1), -1), CONFIG)[0]
+    assert views.shape == (8, 64, 64, 3)
+    own, beside = shown.T
+    assert (own[:4] == own[4:]).all()
+    assert set(beside.tolist()) == set(own.tolist())
+    assert (own != beside).all()
 
 
 def test_config_files(tmp_path: Path) -> None:
