@@ -24,7 +24,9 @@ COSINES = tuple(step / 100 for step in range(100, -21, -1))
 """The cosines at which false matches are counted: 1.00, 0.99 .. -0.20."""
 
 # With a proof to follow, the thresholds only propose: they may be as loose as the proofs are affordable.
-STRANGERS_IN_RADIUS = 200.0  # a picture, on average: compared by latent, which costs next to nothing
+# Those in the radius are compared by latent, which costs next to nothing: so many a picture, on average,
+STRANGERS_IN_RADIUS = 200.0
+STRANGERS_IN_ALL = 6e6  # or more, while it is so many for all pictures together: a second's work
 # Counted on kinds of picture that the weights have not seen, too; where they know the kinds it is a sixth of that.
 STRANGERS_TO_PROVE = 5.0  # a picture, on average: proven on pixels, some 20 ms each
 # A small collection could afford to look at everything, but what is that far away is no copy.
@@ -126,7 +128,8 @@ class Calibration:
         _check_range("the number of false pairs", max_false_pairs, 0, float("inf"))
         size = max(2, pictures)
         if radius is None:
-            radius = self.radius_for(size, min(STRANGERS_IN_RADIUS, LOOSEST_RADIUS_RATE * size))
+            strangers = max(STRANGERS_IN_RADIUS, STRANGERS_IN_ALL / size)
+            radius = self.radius_for(size, min(strangers, LOOSEST_RADIUS_RATE * size))
         if cosine is None:
             rate = STRANGERS_TO_PROVE / size if verify else max_false_pairs / (size * (size - 1) / 2)
             cosine = self.cosine_for(min(rate, LOOSEST_COSINE_RATE))
