@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import os
+import pickle
+import signal
+import subprocess
 import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any
+
+READY, ASKS, ANSWERS, FAILED = "ready", "asks", "answers", "failed"  # what a process says, each with something
+
+
+class Died(Exception):
+    """The process died of a request; says how."""
+
+
+class NoProcess(Exception):
+    """No process can live here."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -15,3 +32,109 @@ def command(module: str, *arguments: str) -> list[str]:
 def environment() -> dict[str, str]:
     """This process's environment, for one that imports from where this one does."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+class Process:
+    """A process that answers one request after another; another one takes its place when it dies.
+
+    module, arguments: as for `command`; its `main` calls `serve`.
+    """
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._command = command(module, *arguments)
+        self._running: subprocess.Popen[bytes] | None = None
+        self._ready = False  # the one that is running has said so
+        self._usable = True
+        self._start()
+
+    def ask(self, request: object, tell: Callable[[Any], object] | None = None) -> Any:
+        """The answer to a request; `tell` answers what the process asks about it meanwhile.
+
+        Raises Died, after which the next request goes to another process, and NoProcess where none has ever answered.
+        """
+        if self._usable and self._running is None:
+            self._start()
+        if not self._usable:
+            raise NoProcess
+        try:
+            return self._talk(request, tell)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            self._usable = self._ready
+            how = self.close()
+            raise (Died(how) if self._usable else NoProcess) from error
+
+    def _start(self) -> None:
+        self._ready = False
+        try:
+            self._running = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(),
+                start_new_session=True,  # Ctrl-C is for this process
+            )
+        except OSError:
+            self._usable = False
+
+    def _talk(self, request: object, tell: Callable[[Any], object] | None) -> Any:
+        assert self._running is not None
+        asked, told = self._running.stdin, self._running.stdout
+        assert asked is not None
+        assert told is not None
+        _send(asked, request)
+        while True:
+            what, value = pickle.load(told)
+            self._ready = True
+            if what == ANSWERS:
+                return value
+            if what == FAILED:
+                raise RuntimeError(value)
+            if what == ASKS:
+                assert tell is not None
+                _send(asked, tell(value))
+
+    def close(self) -> str:
+        """End the process; returns what it had died of, if it had."""
+        running, self._running = self._running, None
+        if running is None:
+            return ""
+        status = running.poll()
+        for pipe in (running.stdin, running.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what is left to be written is for nobody
+                    pipe.close()
+        running.kill()
+        status = running.wait() if status is None else status
+        return (signal.strsignal(-status) if status < 0 else None) or f"status {status}"
+
+
+def serve(answer: Callable[[Any, Callable[[object], Any]], object]) -> None:
+    """In the other process: answer every request until nobody is there any more.
+
+    answer: a request, and what asks the first process about it -> the answer.
+    """
+    told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not come between
+    asked = sys.stdin.buffer
+
+    def ask(question: object) -> Any:
+        _send(told, (ASKS, question))
+        return pickle.load(asked)
+
+    with suppress(EOFError, BrokenPipeError):
+        _send(told, (READY, None))
+        while True:
+            request = pickle.load(asked)
+            try:
+                said = ANSWERS, answer(request, ask)
+            except (EOFError, BrokenPipeError):
+                raise
+            except Exception:
+                said = FAILED, traceback.format_exc()
+            _send(told, said)
+
+
+def _send(pipe: IO[bytes], item: object) -> None:
+    pickle.dump(item, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from tbhdup import sources
 from tbhdup.model.record import BATCH
+from tbhdup.pipeline.lookers import Look, Lookers, Square
 from tbhdup.store import PART, PICTURE, Store
 from tbhdup.values import Digest, File, OnProgress, Progress, Reason, Skip
 
-CHUNK = 16  # files a reading task
+CHUNK = 16  # files a reading task, and
+AHEAD = 2  # chunks being read or looked at for each thread
+CHUNK_BYTES = 8 << 20  # how large they are together, but for the last of them
 
 _PASSING = (Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED)  # of the moment, not of the content: looked at again
 
@@ -55,26 +58,26 @@ class Index:
             self.skips.append(sources.skip_of(file))
 
 
-Square = NDArray[np.uint8]
-"""(side, side, 3) RGB"""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One file after reading; it was looked at only when its content was new."""
+
+    file: File
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """One file after reading; squares, of the whole and then of its parts, only when its content was new."""
+class _New:
+    """A picture on its way through the encoder."""
 
+    digest: Digest
     file: File
-    squares: Sequence[Square] = ()
-    detail: int = 0
-    width: int = 0
-    height: int = 0
-    format: str = ""
-    thumbnail: bytes = b""
+    look: Look
     heads: list[tuple[np.uint64, NDArray[np.int8]]] = field(default_factory=list)
     """Code and latent (128,) of each square, as far as they have come from the encoder."""
 
 
-Batch = Sequence[tuple[_Read, Square]]
+Batch = Sequence[tuple[_New, Square]]
 """At most BATCH squares, each with what it is of."""
 
 
@@ -92,16 +95,19 @@ def index(
     archives: list[File] = []
     pending = list(_unknown(source, store, model, result, archives, on_progress))
     total = len(result.files) + len(pending)
-    run = _Run(
-        source, store, model, side, encoder, result, lambda: on_progress(Progress("encode", len(result.files), total))
-    )
-    run.tell_progress()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            run.all(pending, pool, threads)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with Lookers(side, len(pending), threads, store.suspects.watch) as lookers:
+        run = _Run(
+            source, store, model, side, lookers, encoder, result,
+            lambda: on_progress(Progress("encode", len(result.files), total)),
+        )  # fmt: skip
+        run.tell_progress()
+        with ThreadPoolExecutor(threads) as encoding, ThreadPoolExecutor(AHEAD * threads) as reading:
+            try:
+                run.all(pending, reading, encoding, threads)
+            except BaseException:
+                reading.shutdown(wait=False, cancel_futures=True)
+                encoding.shutdown(wait=False, cancel_futures=True)
+                raise
     store.put_files(archives)  # after all their members: what an archive's row says is whole
     store.commit()
     result.files.sort(key=lambda file: file.path)
@@ -219,70 +225,69 @@ class _Run:
     store: Store
     model: str
     side: int
+    lookers: Lookers
     encoder: Callable[[], Encode]
     result: Index
     tell_progress: Callable[[], None]
-    waiting: list[tuple[_Read, Square]] = field(default_factory=list)  # for enough to fill a batch
+    waiting: list[tuple[_New, Square]] = field(default_factory=list)  # for enough to fill a batch
     claimed: set[Digest] = field(default_factory=set)  # contents that were given to the encoder
     kept: set[Digest] = field(default_factory=set)  # those whose picture is in the store
     twins: list[File] = field(default_factory=list)  # further files of contents that are still on their way
 
-    def all(self, pending: Iterable[File], pool: ThreadPoolExecutor, threads: int) -> None:
-        """Keep the pool busy with a bounded number of chunks, in a fixed order."""
-        left = iter(pending)
-        reading: deque[Future[list[_Read]]] = deque()
-        encoding: deque[tuple[Batch, Future[Heads]]] = deque()
+    def all(
+        self, pending: Iterable[File], reading: ThreadPoolExecutor, encoding: ThreadPoolExecutor, threads: int
+    ) -> None:
+        """Keep the pools busy with a bounded number of chunks, in a fixed order."""
+        left = _chunks(pending)
+        chunks: deque[Future[list[_Read]]] = deque()
+        batches: deque[tuple[Batch, Future[Heads]]] = deque()
         while True:
-            while len(reading) < 2 * threads and (chunk := list(islice(left, CHUNK))):
-                reading.append(pool.submit(self._read_all, chunk))
-            if not reading:
+            chunks.extend(
+                reading.submit(self._read_all, chunk) for chunk in islice(left, AHEAD * threads - len(chunks))
+            )
+            if not chunks:
                 break
-            for batch in self._batches(reading.popleft().result()):
-                encoding.append((batch, pool.submit(self._encode, batch)))
-            while len(encoding) > threads:
-                self._take(*encoding.popleft())
+            for batch in self._batches(chunks.popleft().result()):
+                batches.append((batch, encoding.submit(self._encode, batch)))
+            while len(batches) > threads:
+                self._take(*batches.popleft())
         if self.waiting:
-            encoding.append((self.waiting, pool.submit(self._encode, self.waiting)))
-        while encoding:
-            self._take(*encoding.popleft())
+            batches.append((self.waiting, encoding.submit(self._encode, self.waiting)))
+        while batches:
+            self._take(*batches.popleft())
 
-    def _read_all(self, chunk: list[File]) -> list[_Read]:
-        return [self._read(file) for file in chunk]
+    def _read_all(self, chunk: Sequence[File]) -> list[_Read]:
+        """The files of a chunk, read, and looked at together where they are new."""
+        new: dict[Digest, bytes] = {}
+        read = [self._read(file, new) for file in chunk]
+        looks = self.lookers.look(new)
+        return [_seen(file, looks.get(file.digest) if file.digest else None) for file in read]
 
-    def _read(self, file: File) -> _Read:
+    def _read(self, file: File, new: dict[Digest, bytes]) -> File:
+        """The file with its digest, or why it is skipped. What must be looked at goes into `new`."""
         try:
             data = self.source.read(file)
-            file = replace(file, digest=sources.digest(data))
-            assert file.digest is not None
-            if self.store.has_picture(self.model, file.digest) or file.digest in self.claimed:
-                return _Read(file)
-            if file.digest in self.store.suspects:
-                sources.decode_apart(data, self.side)
-                self.store.suspects.clear(file.digest)
-            with self.store.suspects.watch(file.digest):
-                picture, small, squares = sources.see(data, self.side)
+            digest = sources.digest(data)
+            if not self.store.has_picture(self.model, digest) and digest not in self.claimed:
+                if digest in self.store.suspects:
+                    sources.decode_apart(data, self.side)
+                    self.store.suspects.clear(digest)
+                new[digest] = data
         except sources.Unusable as error:
-            return _Read(replace(file, digest=None, skip=error.reason, detail=error.detail))
-        return _Read(
-            file,
-            squares,
-            sources.detail(small),
-            picture.width,
-            picture.height,
-            picture.format,
-            sources.pack_thumbnail(picture, small),
-        )
+            return _skipped(file, error)
+        return replace(file, digest=digest)
 
     def _batches(self, done: list[_Read]) -> Iterator[Batch]:
         """Put aside what needs no encoding; give out what does in full batches: any costs as much."""
         for item in done:
             self.result.read += 1
             digest = item.file.digest
-            if item.squares and digest is not None:
-                self.result.decoded += 1
+            if item.look is not None and digest is not None:
                 if digest not in self.claimed:
+                    self.result.decoded += 1
                     self.claimed.add(digest)
-                    self.waiting.extend((item, square) for square in item.squares)
+                    new = _New(digest, item.file, item.look)
+                    self.waiting.extend((new, square) for square in item.look.squares)
                     while len(self.waiting) >= BATCH:
                         yield self.waiting[:BATCH]
                         self.waiting = self.waiting[BATCH:]
@@ -298,19 +303,18 @@ class _Run:
 
     def _take(self, batch: Batch, heads: Future[Heads]) -> None:
         """What the encoder made of a batch: pictures that are whole now are kept, with their parts."""
-        whole: list[_Read] = []
+        whole: list[_New] = []
         for (item, _), head in zip(batch, zip(*heads.result(), strict=True), strict=True):
             item.heads.append(head)
-            if len(item.heads) == len(item.squares):
+            if len(item.heads) == len(item.look.squares):
                 whole.append(item)
         self._keep(whole)
 
-    def _keep(self, items: list[_Read]) -> None:
+    def _keep(self, items: list[_New]) -> None:
         """Pictures first, then the files that show them."""
-        thumbnails = {item.file.digest: item.thumbnail for item in items if item.file.digest is not None}
-        self.store.put_pictures(self.model, *_rows(items), thumbnails)
+        self.store.put_pictures(self.model, *_rows(items), {item.digest: item.look.thumbnail for item in items})
         self.result.encoded += len(items)
-        self.kept.update(item.file.digest for item in items if item.file.digest is not None)
+        self.kept.update(item.digest for item in items)
         twins = [file for file in self.twins if file.digest in self.kept]
         self.twins = [file for file in self.twins if file.digest not in self.kept]
         self._keep_files([*(item.file for item in items), *twins])
@@ -323,14 +327,36 @@ class _Run:
         self.tell_progress()
 
 
-def _rows(items: Sequence[_Read]) -> tuple[NDArray[np.void], NDArray[np.void]]:
+def _chunks(files: Iterable[File]) -> Iterator[list[File]]:
+    """The files a few at a time, fewer where they are large: their bytes are in memory together."""
+    chunk: list[File] = []
+    size = 0
+    for file in files:
+        chunk.append(file)
+        size += file.size
+        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _seen(file: File, look: Look | sources.Unusable | None) -> _Read:
+    return _Read(_skipped(file, look)) if isinstance(look, sources.Unusable) else _Read(file, look)
+
+
+def _skipped(file: File, why: sources.Unusable) -> File:
+    return replace(file, digest=None, skip=why.reason, detail=why.detail)
+
+
+def _rows(items: Sequence[_New]) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """(n,) PICTURE and (m,) PART rows of pictures that are encoded."""
     pictures = np.zeros(len(items), PICTURE)
     pictures["digest"] = _digests(items)
-    pictures["width"] = [item.width for item in items]
-    pictures["height"] = [item.height for item in items]
-    pictures["format"] = [sources.FORMATS.index(item.format) for item in items]
-    pictures["detail"] = [item.detail for item in items]
+    pictures["width"] = [item.look.width for item in items]
+    pictures["height"] = [item.look.height for item in items]
+    pictures["format"] = [sources.FORMATS.index(item.look.format) for item in items]
+    pictures["detail"] = [item.look.detail for item in items]
     _put_heads(pictures, [item.heads[0] for item in items])
     parts = np.zeros(sum(len(item.heads) - 1 for item in items), PART)
     parts["digest"] = _digests([item for item in items for _ in item.heads[1:]])
@@ -343,6 +369,6 @@ def _put_heads(rows: NDArray[np.void], heads: Sequence[tuple[np.uint64, NDArray[
         row["code"], row["latent"] = code, latent
 
 
-def _digests(items: Sequence[_Read]) -> NDArray[np.uint8]:
+def _digests(items: Sequence[_New]) -> NDArray[np.uint8]:
     """(n, 16)"""
-    return np.frombuffer(b"".join(item.file.digest or b"" for item in items), np.uint8).reshape(-1, 16)
+    return np.frombuffer(b"".join(item.digest for item in items), np.uint8).reshape(-1, 16)

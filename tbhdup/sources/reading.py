@@ -32,6 +32,9 @@ class Unusable(Exception):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[Unusable], tuple[Reason, str]]:
+        return Unusable, (self.reason, self.detail)
+
 
 def read_file(path: bytes, expected: File | None = None) -> bytes:
     """The bytes of a regular file, one consistent state of it. Never waits for a FIFO.
