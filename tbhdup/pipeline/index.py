@@ -282,16 +282,15 @@ class _Run:
         for item in done:
             self.result.read += 1
             digest = item.file.digest
-            if item.look is not None and digest is not None:
-                if digest not in self.claimed:
-                    self.result.decoded += 1
-                    self.claimed.add(digest)
-                    new = _New(digest, item.file, item.look)
-                    self.waiting.extend((new, square) for square in item.look.squares)
-                    while len(self.waiting) >= BATCH:
-                        yield self.waiting[:BATCH]
-                        self.waiting = self.waiting[BATCH:]
-                    continue
+            if item.look is not None and digest is not None and digest not in self.claimed:
+                self.result.decoded += 1
+                self.claimed.add(digest)
+                new = _New(digest, item.file, item.look)
+                self.waiting.extend((new, square) for square in item.look.squares)
+                while len(self.waiting) >= BATCH:
+                    yield self.waiting[:BATCH]
+                    self.waiting = self.waiting[BATCH:]
+                continue
             # A second file of a content that is still on its way: its row must not come before the picture's.
             if digest in self.claimed and digest not in self.kept:
                 self.twins.append(item.file)
