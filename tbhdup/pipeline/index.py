@@ -97,9 +97,15 @@ def index(
     total = len(result.files) + len(pending)
     with Lookers(side, len(pending), threads, store.suspects.watch) as lookers:
         run = _Run(
-            source, store, model, side, lookers, encoder, result,
+            source,
+            store,
+            model,
+            side,
+            lookers,
+            encoder,
+            result,
             lambda: on_progress(Progress("encode", len(result.files), total)),
-        )  # fmt: skip
+        )
         run.tell_progress()
         with ThreadPoolExecutor(threads) as encoding, ThreadPoolExecutor(AHEAD * threads) as reading:
             try:

@@ -94,7 +94,8 @@ def train(
             averaged = settle(averaged, iter(settling))
         return held_out.measure(averaged, bottlenecks)
 
-    trainer = Trainer(config, out, steps, encoder, torch.from_numpy(teacher), on_step, evaluate, workers, there)
+    features = torch.from_numpy(teacher)
+    trainer = Trainer(config, out, steps, encoder, features, on_step, evaluate, workers=workers, device=there)
     if (out / CHECKPOINT).exists():
         trainer.resume()
     on_stage(f"steps {trainer.step + 1} to {config.steps}")

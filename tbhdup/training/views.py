@@ -418,8 +418,21 @@ def shift(image: Picture, rng: Rng) -> Picture:
 # ---------------------------------------------------------------- recipes
 
 SHAPES: tuple[Edit, ...] = (
-    crop, crop, detail, detail, detail, trim, mirror, turn, turn, turn, turn, tilt, slant, stretch,
-)  # fmt: skip
+    crop,
+    crop,
+    detail,
+    detail,
+    detail,
+    trim,
+    mirror,
+    turn,
+    turn,
+    turn,
+    turn,
+    tilt,
+    slant,
+    stretch,
+)
 CANVASES: tuple[Edit, ...] = (letterbox, frame, frame, caption, screen, screen)
 OVERLAYS: tuple[Edit, ...] = (write, watermark, banner, stickers)
 TONES: tuple[Edit, ...] = (light, light, curve, colour, hue, tint, tint, equal, shade)
