@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -13,14 +14,13 @@ from numpy.typing import NDArray
 
 from tbhdup import groups, search, verify
 from tbhdup.calibration import cosines
-from tbhdup.pipeline.provers import Pair, Provers
+from tbhdup.pipeline.provers import Inquiry, Pair, Provers
 from tbhdup.pipeline.views import ABSENT, Again, KnownContents
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
-CHUNK = 32  # pairs proven at a time
-FEW = 8  # if they come from fewer neighbourhoods
-WINDOW = 256  # pairs among which they are chosen
+WINDOW = 256  # pairs of a neighbourhood among which the next ones are chosen
+AT_ONCE = 8  # pairs that are chosen at a time where a neighbourhood has more than a window of them
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
 NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
@@ -69,21 +69,13 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
+    proof = _Proof(pictures, files, store, on_progress, len(found))
+    decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart)
     with Provers(KnownContents(files, again, store), threads) as provers:
-        proof = _Proof(pictures, digests, files, provers, store, on_progress, likely, apart, len(found))
-        pairs = _by_neighbourhood(found, digests, likely)
-        if thresholds.verify == "always":
-            proof.decide_all([pair for _, pair in pairs])
-        else:
-            proof.decide(pairs)
-        for _ in range(ROUNDS):
-            asked = groups.missing_spokes(proof.matches, rank, proof.verdicts.keys(), apart)
-            spokes = [(min(pair), max(pair)) for pair in asked]
-            if not spokes:
-                break
-            proof.total += len(spokes)
-            proof.decide_all(spokes)
-    return Confirmed(proof.matches, len(found), proof.proven, proof.recalled)
+        provers.settle(_inquire(proof, decide(pairs), rank, apart) for pairs in _neighbourhoods(found, digests, likely))
+    store.commit()
+    matches = sorted(proof.matches, key=lambda match: (match.a, match.b))  # whichever neighbourhood came first
+    return Confirmed(matches, len(found), proof.proven, proof.recalled)
 
 
 def candidates(pictures: NDArray[np.void], parts: NDArray[np.void], thresholds: Thresholds) -> search.Candidates:
@@ -119,20 +111,19 @@ def _likely_centres(
     return {digests[place]: (number,) for number, place in enumerate(order)}
 
 
-def _by_neighbourhood(
-    found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank
-) -> Iterator[tuple[int, Pair]]:
-    """Candidate pairs with the number of their connected neighbourhood.
+def _neighbourhoods(found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank) -> Iterator[list[Pair]]:
+    """The candidate pairs of one connected neighbourhood after the other.
 
-    Each neighbourhood is walked from its first picture by rank to neighbour after neighbour, so that views are used
-    again; each picture's best pairs come first.
+    Each is walked from its first picture by rank to neighbour after neighbour, so that views are used again; each
+    picture's best pairs come first.
     """
     edges: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for i, j, _, cosine in found.tolist():
         edges[i].append((-cosine, j))
         edges[j].append((-cosine, i))
     visited: set[int] = set()
-    for number, start in enumerate(sorted(edges, key=lambda place: rank[digests[place]])):
+    for start in sorted(edges, key=lambda place: rank[digests[place]]):
+        pairs: list[Pair] = []
         todo = [start]
         while todo:
             here = todo.pop()
@@ -143,8 +134,14 @@ def _by_neighbourhood(
             for _, there in near:
                 if there not in visited:
                     a, b = digests[here], digests[there]
-                    yield number, (min(a, b), max(a, b))
+                    pairs.append((min(a, b), max(a, b)))
             todo.extend(there for _, there in reversed(near))
+        if pairs:
+            yield pairs
+
+
+Deciding = Generator[Sequence[Pair], Sequence[Verdict], dict[Pair, Verdict]]
+"""Asks for proofs as an Inquiry does, and ends with the verdicts of all pairs that it looked at."""
 
 
 @dataclass(slots=True)
@@ -152,104 +149,140 @@ class _Proof:
     """Verdicts from the store where there are any, by proof otherwise."""
 
     pictures: NDArray[np.void]
-    digests: list[Digest]
     files: Mapping[Digest, Sequence[File]]
-    provers: Provers
     store: Store
     on_progress: OnProgress
-    rank: groups.Rank
-    apart: groups.Pairs
     total: int
     done: int = 0
     proven: int = 0
     recalled: int = 0
     matches: list[Match] = field(default_factory=list)
-    verdicts: dict[Pair, Verdict] = field(default_factory=dict)
-    connected: groups.Connected = field(default_factory=groups.Connected)  # the roots are the likely centres
-    refused: Counter[frozenset[Digest]] = field(default_factory=Counter)  # between the parts of two roots
+    places: dict[Digest, int] = field(init=False)
 
-    def decide(self, pairs: Iterator[tuple[int, Pair]]) -> None:
-        """Decide pairs, given with their neighbourhood, but for those that others connect."""
-        waiting: list[tuple[int, Pair]] = []
-        while waiting := waiting + list(islice(pairs, WINDOW - len(waiting))):
-            before = len(waiting)
-            waiting = [item for item in waiting if not self._is_settled(item[1])]
-            self.done += before - len(waiting)
-            self._decide_chunk(self._choose(waiting))
-        self.store.commit()
+    def __post_init__(self) -> None:
+        self.places = {row.tobytes(): place for place, row in enumerate(self.pictures["digest"])}
 
-    def _is_settled(self, pair: Pair) -> bool:
-        roots = self._roots(pair)
-        return pair in self.verdicts or len(roots) == 1 or self.refused[roots] >= REFUSALS
-
-    def _roots(self, pair: Pair) -> frozenset[Digest]:
-        return frozenset(map(self.connected.root, pair))
-
-    def _choose(self, waiting: Sequence[tuple[int, Pair]]) -> list[Pair]:
-        """The next pairs to prove side by side; the choice does not depend on the threads.
-
-        What would join two connected parts is first asked of their roots, the likely centres, which every member has to
-        match in the end. So that parts grow around their centres, each neighbourhood gives its next pair only; where
-        there are few neighbourhoods, further pairs of parts that no other pair could join meanwhile.
-        """
-        next_ones: dict[int, Pair] = {}
-        further = [pair for number, pair in waiting if next_ones.setdefault(number, pair) is not pair]
-        chunk: list[Pair] = []
-        touched: set[Digest] = set()
-        for pairs, limit in ((next_ones.values(), CHUNK), (further, FEW)):
-            for pair in pairs:
-                roots = sorted(self.connected.root(digest) for digest in pair)
-                if len(chunk) < limit and touched.isdisjoint(roots):
-                    touched.update(roots)
-                    spoke = (roots[0], roots[1])
-                    chunk.append(pair if spoke in self.verdicts or spoke in self.apart else spoke)
-        return chunk
-
-    def _join(self, pair: Pair) -> None:
-        """A picture that matches what a root did not is the better root; else the first by rank is."""
-        roots = {self.connected.root(digest) for digest in pair}
-        better = [digest for digest in pair if digest not in roots]
-        self.connected.join(*pair, min(better or roots, key=self.rank.__getitem__))
-
-    def decide_all(self, pairs: Sequence[Pair]) -> None:
-        """Decide pairs whether others connect them or not."""
-        for start in range(0, len(pairs), CHUNK):
-            self._decide_chunk(pairs[start : start + CHUNK])
-            self.done += CHUNK
-        self.store.commit()
-
-    def _decide_chunk(self, chunk: Sequence[Pair]) -> None:
-        known = self.store.verdicts(verify.VERSION, chunk)
-        new = [pair for pair in chunk if pair not in known]
-        fresh = dict(zip(new, self.provers.map([self._original_first(pair) for pair in new]), strict=True))
+    def decide(self, pairs: Sequence[Pair]) -> Deciding:
+        """Decide some pairs, side by side."""
+        known = self.store.verdicts(verify.VERSION, pairs)
+        new = [pair for pair in pairs if pair not in known]
+        fresh: dict[Pair, Verdict] = {}
+        if new:
+            fresh.update(zip(new, (yield [self._original_first(pair) for pair in new]), strict=True))
         # A file that is away today may be back tomorrow: only what was seen is remembered.
         self.store.put_verdicts(verify.VERSION, {p: v for p, v in fresh.items() if not v.reason.startswith(ABSENT)})
         self.recalled += len(known)
         self.proven += len(fresh)
-        for pair in chunk:
-            verdict = known.get(pair) or fresh[pair]
-            self.verdicts[pair] = verdict
-            if not verdict.accepted:
-                self.refused[self._roots(pair)] += 1
-            else:
-                self._join(pair)
-                self.matches.append(self._match(pair, verdict))
-        self.on_progress(Progress("prove", min(self.done, self.total), self.total, "pairs"))
+        return {pair: known.get(pair) or fresh[pair] for pair in pairs}
+
+    def decide_all(self, pairs: Sequence[Pair]) -> Deciding:
+        """Decide every pair, whether others connect it or not."""
+        verdicts: dict[Pair, Verdict] = {}
+        for start in range(0, len(pairs), WINDOW):
+            some = pairs[start : start + WINDOW]
+            verdicts |= yield from self.decide(some)
+            self.advance(len(some))
+        return verdicts
+
+    def advance(self, pairs: int) -> None:
+        """So many more pairs are settled."""
+        self.done += pairs
+        self.on_progress(Progress("prove", self.done, self.total, "pairs"))
+
+    def matches_among(self, verdicts: Mapping[Pair, Verdict]) -> list[Match]:
+        """The pairs that were accepted."""
+        return [self._match(pair, verdict) for pair, verdict in verdicts.items() if verdict.accepted]
 
     def _original_first(self, pair: Pair) -> Pair:
         first, second = sorted(pair, key=self._precedence)
         return first, second
 
     def _precedence(self, digest: Digest) -> tuple[int, int, Digest]:
-        row = self.pictures[_place(self.digests, digest)]
+        row = self.pictures[self.places[digest]]
         return *precedence(int(row["width"]), int(row["height"]), self.files[digest][0].size), digest
 
     def _match(self, pair: Pair, verdict: Verdict) -> Match:
         pair = self._original_first(pair)
-        a, b = (self.pictures[_place(self.digests, digest)] for digest in pair)
+        a, b = (self.pictures[self.places[digest]] for digest in pair)
         distance = int(np.bitwise_count(np.uint64(a["code"]) ^ np.uint64(b["code"])))
         cosine = cosine_of(a["latent"], b["latent"])
         return Match(pair[0], pair[1], Kind.DUPLICATE, distance, cosine, verdict.relation, verdict.confidence)
+
+
+def _inquire(proof: _Proof, deciding: Deciding, rank: groups.Rank, apart: groups.Pairs) -> Inquiry:
+    """Find the matches of a neighbourhood; at the end, whether a centre also matches what others connect to it."""
+    verdicts = yield from deciding
+    for _ in range(ROUNDS):
+        spokes = groups.missing_spokes(proof.matches_among(verdicts), rank, verdicts.keys(), apart)
+        if not spokes:
+            break
+        proof.total += len(spokes)
+        verdicts |= yield from proof.decide([(min(pair), max(pair)) for pair in spokes])
+        proof.advance(len(spokes))
+    proof.matches += proof.matches_among(verdicts)
+
+
+def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, pairs: Sequence[Pair]) -> Deciding:
+    """Find what is connected in a neighbourhood, by few proofs; rank: of the likely centres.
+
+    What would join two connected parts is first asked of their roots, the likely centres, which every member has to
+    match in the end. So that parts grow around them, a small neighbourhood asks for one pair at a time, a large one for
+    pairs of parts that no other pair could join meanwhile.
+    """
+    parts = _Parts(rank, apart)
+    at_once = 1 if len(pairs) <= WINDOW else AT_ONCE
+    left, waiting = iter(pairs), list[Pair]()
+    while waiting := waiting + list(islice(left, WINDOW - len(waiting))):
+        before = len(waiting)
+        waiting = [pair for pair in waiting if not parts.is_settled(pair)]
+        proof.advance(before - len(waiting))
+        verdicts = yield from proof.decide(parts.choose(waiting, at_once))
+        for pair, verdict in verdicts.items():
+            parts.note(pair, verdict)
+    return parts.verdicts
+
+
+class _Parts:
+    """The connected parts of a neighbourhood, as far as they are known. Their roots are the likely centres."""
+
+    def __init__(self, rank: groups.Rank, apart: groups.Pairs) -> None:
+        self.verdicts: dict[Pair, Verdict] = {}
+        self._rank = rank
+        self._apart = apart
+        self._connected = groups.Connected()
+        self._refused: Counter[frozenset[Digest]] = Counter()  # between the parts of two roots
+
+    def is_settled(self, pair: Pair) -> bool:
+        """Whether a pair need not be asked for."""
+        roots = self._roots(pair)
+        return pair in self.verdicts or len(roots) == 1 or self._refused[roots] >= REFUSALS
+
+    def choose(self, pairs: Sequence[Pair], limit: int) -> list[Pair]:
+        """The next pairs to decide, for pairs that wait: those of the roots, unless these were asked for already."""
+        chosen: list[Pair] = []
+        touched: set[Digest] = set()
+        for pair in pairs:
+            if len(chosen) == limit:
+                break
+            one, other = sorted(self._roots(pair))
+            if touched.isdisjoint((one, other)):
+                touched.update((one, other))
+                spoke = one, other
+                chosen.append(pair if spoke in self.verdicts or spoke in self._apart else spoke)
+        return chosen
+
+    def note(self, pair: Pair, verdict: Verdict) -> None:
+        """A picture that matches what a root did not is the better root; else the first by rank is."""
+        roots = self._roots(pair)
+        self.verdicts[pair] = verdict
+        if not verdict.accepted:
+            self._refused[roots] += 1
+        else:
+            better = [digest for digest in pair if digest not in roots]
+            self._connected.join(*pair, min(better or roots, key=self._rank.__getitem__))
+
+    def _roots(self, pair: Pair) -> frozenset[Digest]:
+        return frozenset(map(self._connected.root, pair))
 
 
 def precedence(width: int, height: int, size: int) -> tuple[int, int]:

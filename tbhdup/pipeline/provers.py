@@ -8,10 +8,10 @@ pictures, and what they die of costs a pair, not the scan.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 
 from tbhdup import processes, verify
 from tbhdup.pipeline.views import ABSENT, KEPT, Contents, Unseen, Views
@@ -22,58 +22,82 @@ Pair = tuple[Digest, Digest]
 FEW = 64  # pairs that are sooner proven in this process than others start
 
 
+Inquiry = Generator[Sequence[Pair], Sequence[Verdict], None]
+"""Yields the pairs that it wants proven, round after round, the likely original of each first; is sent their verdicts.
+What it asks hangs on what it was sent, and on nothing else."""
+
+
+class _Round:
+    """The pairs that an inquiry asks for at present."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._inquiry = inquiry
+        self._begin(next(inquiry, ()))
+
+    def _begin(self, asked: Sequence[Pair]) -> None:
+        self._asked = asked
+        self._verdicts: dict[Pair, Verdict] = {}
+        self.waiting = deque(asked)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the inquiry has nothing left to ask."""
+        return not self._asked
+
+    def put(self, pair: Pair, verdict: Verdict) -> None:
+        """Take a verdict; the last one of a round begins the next."""
+        self._verdicts[pair] = verdict
+        if len(self._verdicts) == len(self._asked):
+            try:
+                self._begin(self._inquiry.send([self._verdicts[asked] for asked in self._asked]))
+            except StopIteration:
+                self._begin(())
+
+
 class Provers(ExitStack):
     """Proves pairs, so many side by side; nothing is loaded or started before the first one."""
 
     def __init__(self, contents: Contents, threads: int) -> None:
         super().__init__()
         self._contents = contents
-        self._threads = threads
+        self._places = range(threads)  # where pairs are proven side by side
         self._views = Views(contents)
         self._pool: ThreadPoolExecutor | None = None
         self._processes: list[processes.Process] = []
-        self._homes: OrderedDict[Digest, int] = OrderedDict()  # the process that has looked at a content
         self._proven = 0
 
-    def map(self, pairs: Sequence[Pair]) -> Iterator[Verdict]:
-        """The verdicts of pairs (the likely original first), in their order. They do not depend on how it is done."""
-        if not pairs:
-            return iter(())
+    def settle(self, inquiries: Iterable[Inquiry]) -> None:
+        """Prove what inquiries ask, each at one place, until they have nothing left to ask.
+
+        A place that finds no new inquiry helps another. What the inquiries learn does not depend on the places.
+        """
+        new = (begun for begun in map(_Round, inquiries) if not begun.is_none)
+        rounds: dict[int, _Round] = {}
+        running: dict[Future[Verdict], tuple[int, _Round, Pair]] = {}
+        while True:
+            for place in sorted(set(self._places) - {place for place, *_ in running.values()}):
+                if (place not in rounds or rounds[place].is_none) and (begun := next(new, None)) is not None:
+                    rounds[place] = begun
+                if (chosen := _with_work(rounds, place)) is not None:
+                    pair = chosen.waiting.popleft()
+                    running[self._submit(place, pair)] = place, chosen, pair
+            if not running:
+                return
+            for proof in wait(running, return_when=FIRST_COMPLETED).done:
+                _, chosen, pair = running.pop(proof)
+                chosen.put(pair, proof.result())
+
+    def _submit(self, place: int, pair: Pair) -> Future[Verdict]:
         if self._pool is None:
             self.enter_context(verify.one_thread_a_proof())
             self.callback(self._end)
-            self._pool = self.enter_context(ThreadPoolExecutor(self._threads))
-        if not self._processes and self._threads > 1 and self._proven >= FEW:
+            self._pool = self.enter_context(ThreadPoolExecutor(len(self._places)))
+        if not self._processes and len(self._places) > 1 and self._proven >= FEW:
             self._start()
-        self._proven += len(pairs)
-        if not self._processes:
-            return self._pool.map(lambda pair: self._views.prove(*pair), pairs)
-        verdicts: dict[int, Verdict] = {}
-        shares = self._share_out(pairs)
-        for done in [self._pool.submit(self._prove_all, place, pairs, shares) for place in range(len(shares))]:
-            verdicts |= done.result()
-        return (verdicts[number] for number in range(len(pairs)))
-
-    def _share_out(self, pairs: Sequence[Pair]) -> list[deque[int]]:
-        """The places of the pairs that each process shall prove: those it has looked at a picture of already."""
-        shares: list[deque[int]] = [deque() for _ in self._processes]
-        for number, pair in enumerate(pairs):
-            known = [self._homes[digest] for digest in pair if digest in self._homes]
-            home = min(known or range(len(shares)), key=lambda place: len(shares[place]))
-            shares[home].append(number)
-            for digest in pair:
-                self._homes.setdefault(digest, home)
-                self._homes.move_to_end(digest)
-        while len(self._homes) > KEPT:
-            self._homes.popitem(last=False)
-        return shares
-
-    def _prove_all(self, place: int, pairs: Sequence[Pair], shares: list[deque[int]]) -> dict[int, Verdict]:
-        """Prove a process's share, then what others have not come to."""
-        verdicts = {}
-        while (number := _next(shares, place)) is not None:
-            verdicts[number] = self._prove(self._processes[place], pairs[number])
-        return verdicts
+        self._proven += 1
+        if self._processes:
+            return self._pool.submit(self._prove, self._processes[place], pair)
+        return self._pool.submit(self._views.prove, *pair)
 
     def _prove(self, process: processes.Process, pair: Pair) -> Verdict:
         thumbnails = {digest: self._contents.thumbnail(digest) for digest in pair}
@@ -87,22 +111,20 @@ class Provers(ExitStack):
 
     def _start(self) -> None:
         self._views = Views(self._contents)  # what they hold is not looked at again
-        kept = str(KEPT // self._threads)
-        self._processes = [processes.Process(__name__, kept) for _ in range(self._threads)]
+        kept = str(KEPT // len(self._places))
+        self._processes = [processes.Process(__name__, kept) for _ in self._places]
 
     def _end(self) -> None:
         for process in self._processes:
             process.close()
 
 
-def _next(shares: list[deque[int]], place: int) -> int | None:
-    """Take the next of one's own share, else the last of the longest; None: there is nothing left."""
-    with suppress(IndexError):
-        return shares[place].popleft()
-    for share in sorted(shares, key=len, reverse=True):
-        with suppress(IndexError):  # another one may have taken it meanwhile
-            return share.pop()
-    return None
+def _with_work(rounds: Mapping[int, _Round], place: int) -> _Round | None:
+    """The round at a place, or the one with the most work left; None: no work is left."""
+    if place in rounds and rounds[place].waiting:
+        return rounds[place]
+    most = max(rounds.values(), key=lambda each: len(each.waiting), default=None)
+    return most if most is not None and most.waiting else None
 
 
 def _data(contents: Contents, digest: Digest) -> bytes | Unseen:

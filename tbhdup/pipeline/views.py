@@ -18,7 +18,7 @@ from tbhdup.values import Digest, File, Verdict
 
 Again = Callable[[File], bytes]
 
-KEPT = 320  # views, about 0.7 MB each with their features
+KEPT = 640  # views, about 0.35 MB each with their features
 ABSENT = "not seen"  # how the reason begins where a picture could not be looked at
 
 

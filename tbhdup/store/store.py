@@ -295,14 +295,16 @@ class Store:
 
         Raises ValueError for a pair in another order, as a verdict's relation leads from the first to the second.
         """
-        self.commit()
         wanted = {pair_key(*pair): pair for pair in pairs}
-        database = self._environment.find(f"verdicts:{verifier}")
-        if database is None:
-            return {}
-        with self._environment.read() as txn:
-            found = txn.cursor(database).getmulti(sorted(wanted))
-            return {wanted[key]: unpack_verdict(record) for key, record in found}
+        found: dict[bytes, bytes] = {}
+        with self._environment.hold():
+            database = self._environment.find(f"verdicts:{verifier}")
+            if database is not None:
+                with self._environment.read() as txn:
+                    found.update(txn.cursor(database).getmulti(sorted(wanted)))
+            pending = self._batch.verdicts.get(verifier, {})
+            found.update((key, pending[key]) for key in wanted.keys() & pending.keys())
+            return {wanted[key]: unpack_verdict(record) for key, record in found.items()}
 
     def put_verdicts(self, verifier: str, verdicts: Mapping[Pair, Verdict]) -> None:
         """Add or replace verdicts of one verifier version; pairs as in `verdicts`."""

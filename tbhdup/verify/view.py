@@ -83,7 +83,7 @@ class View:
         self.square = square
         self.size = size
         self.reduced = reduced
-        self.pixels = pixels
+        self._pixels = pixels
         self._load = load
         self._joined = joined
         self._lock = threading.RLock()
@@ -95,6 +95,10 @@ class View:
             if make not in self._known:
                 self._known[make] = make(self)
             return self._known[make]  # type: ignore[return-value]  # the key made the value
+
+    def pixels(self) -> bytes:
+        """A digest of the whole picture's pixels."""
+        return self.once(_digest)
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -123,8 +127,8 @@ class View:
 
     @property
     def grey(self) -> Floats:
-        """The image as float32, 0..255."""
-        return self.once(_grey)
+        """The image as float32, 0..255; not kept, as it would be most of a view."""
+        return self.image.astype(np.float32)
 
     @property
     def thumb(self) -> Floats:
@@ -177,12 +181,12 @@ class View:
         return self.once(_fine)
 
 
+def _digest(view: View) -> bytes:
+    return view._pixels()
+
+
 def _image(view: View) -> NDArray[np.uint8]:
     return view._load()
-
-
-def _grey(view: View) -> Floats:
-    return view.image.astype(np.float32)
 
 
 def _glance(view: View) -> Floats:

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from tbhdup import sources
 from tbhdup.pipeline import provers
-from tbhdup.pipeline.provers import Pair, Provers
+from tbhdup.pipeline.provers import Inquiry, Pair, Provers
 from tbhdup.pipeline.views import ABSENT, Unseen, Views
 from tbhdup.values import Digest, Verdict
 
@@ -64,9 +64,22 @@ def files() -> Files:
     return found
 
 
+def settled(opened: Provers, pairs: Sequence[Pair], at_once: int = 5) -> list[Verdict]:
+    """The verdicts of pairs, asked for by two inquiries, a few at once."""
+    verdicts: dict[Pair, Verdict] = {}
+
+    def inquiry(pairs: Sequence[Pair]) -> Inquiry:
+        for start in range(0, len(pairs), at_once):
+            asked = pairs[start : start + at_once]
+            verdicts.update(zip(asked, (yield asked), strict=True))
+
+    opened.settle([inquiry(pairs[::2]), inquiry(pairs[1::2])])
+    return [verdicts[pair] for pair in pairs]
+
+
 def proven(files: Files, pairs: Sequence[Pair], threads: int) -> list[Verdict]:
     with Provers(files, threads) as opened:
-        return list(opened.map(pairs))
+        return settled(opened, pairs)
 
 
 def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,18 +88,32 @@ def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.
     assert 6 <= sum(verdict.accepted for verdict in here) <= 9
     monkeypatch.setattr(provers, "FEW", 0)
     with Provers(files, 2) as opened:
-        there = list(opened.map(pairs))
+        there = settled(opened, pairs)
         assert len(opened._processes) == 2
-        assert list(opened.map(pairs[:3])) == here[:3]
+        assert settled(opened, pairs[:3]) == here[:3]
     assert there == here
     assert all(process._running is None for process in opened._processes)
+
+
+def test_a_place_without_an_inquiry_helps_another(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provers, "FEW", 0)
+    pairs = list(combinations(sorted(files.kept), 2))
+    with Provers(files, 2) as opened:
+        verdicts: list[Verdict] = []
+
+        def alone() -> Inquiry:
+            verdicts.extend((yield pairs))
+
+        opened.settle([alone()])
+        assert all(process._ready for process in opened._processes)
+    assert verdicts == proven(files, pairs, 1)
 
 
 def test_few_pairs_start_no_process(files: Files) -> None:
     pairs = list(combinations(sorted(files.kept), 2))[:4]
     with Provers(files, 2) as opened:
-        assert list(opened.map([])) == []
-        assert len(list(opened.map(pairs))) == 4
+        assert settled(opened, []) == []
+        assert len(settled(opened, pairs)) == 4
         assert opened._processes == []
 
 
@@ -128,12 +155,12 @@ def test_a_process_that_dies_costs_its_pair_and_is_replaced(files: Files, monkey
     monkeypatch.setattr(provers, "FEW", 0)
     pairs = list(combinations(sorted(files.kept), 2))
     with Provers(files, 2) as opened:
-        before = list(opened.map(pairs))
+        before = settled(opened, pairs)
         for process in opened._processes:
             assert process._running is not None
             os.kill(process._running.pid, signal.SIGKILL)
             process._running.wait()
-        after = list(opened.map(pairs))
+        after = settled(opened, pairs)
     lost = [verdict for verdict in after if verdict.reason.startswith(f"{ABSENT}: the proof died: Killed")]
     assert len(lost) == 2
     assert sum(a == b for a, b in zip(after, before, strict=True)) == len(pairs) - 2
