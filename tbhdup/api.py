@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tbhdup.pipeline.similar import Comparison, Hit
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Paths = AnyPath | Iterable[AnyPath]
+"""One path or several."""
+
 AnyStore = str | Path | Store
 
 Named = tuple[AnyPath, "bytes | NDArray[np.uint8]"]
@@ -34,10 +37,10 @@ Named = tuple[AnyPath, "bytes | NDArray[np.uint8]"]
 
 
 def scan(
-    pictures: Iterable[AnyPath] | Iterable[Named],
+    pictures: Paths | Iterable[Named],
     *,
-    listed: Iterable[AnyPath] = (),
-    against: Sequence[AnyPath] = (),
+    listed: Paths = (),
+    against: Paths = (),
     archives: bool = False,
     store: AnyStore | None = None,
     options: Options | None = None,
@@ -45,9 +48,9 @@ def scan(
 ) -> Report:
     """Find the identical and duplicate pictures among files, or among pictures in memory.
 
-    pictures: paths of folders, files, archives and manifests; or pairs of a name and its bytes or pixels. Pairs may
-    come from a generator: one picture at a time is in memory, and each is written to a temporary file, where the proof
-    finds it again. Their names stand in the report where paths do; the store keeps their codes, by content.
+    pictures: a path, or several, of folders, files, archives and manifests; or pairs of a name and its bytes or pixels.
+    Pairs may come from a generator: one picture at a time is in memory, and each is written to a temporary file, where
+    the proof finds it again. Their names stand in the report where paths do; the store keeps their codes, by content.
     listed: further paths, of which missing ones are skips. archives: also look into archives in folders.
     against: further paths; then the report has only the groups that hold a file of the others.
     store: a folder, an open Store, or None for the user's own.
@@ -64,7 +67,7 @@ def scan(
 
 
 def report(
-    paths: Sequence[AnyPath] | None = None,
+    paths: Paths | None = None,
     *,
     store: AnyStore | None = None,
     options: Options | None = None,
@@ -76,7 +79,7 @@ def report(
 
 
 def similar(
-    images: Sequence[AnyPath],
+    images: Paths,
     *,
     store: AnyStore | None = None,
     options: Options | None = None,
@@ -90,7 +93,7 @@ def similar(
 
 
 def leaks(
-    sets: Sequence[AnyPath],
+    sets: Paths,
     *,
     priority: Sequence[str] | None = None,
     labels: Labels | None = None,
@@ -148,10 +151,8 @@ def compare(a: AnyPath, b: AnyPath, *, options: Options | None = None, picture: 
 
 
 @contextmanager
-def _source(
-    pictures: Iterable[AnyPath] | Iterable[Named], listed: Iterable[AnyPath], archives: bool
-) -> Iterator[sources.Source]:
-    left: Iterator[AnyPath | Named] = iter(pictures)
+def _source(pictures: Paths | Iterable[Named], listed: Paths, archives: bool) -> Iterator[sources.Source]:
+    left: Iterator[AnyPath | Named] = iter(_several(pictures))
     first = list(islice(left, 1))
     if not (first and isinstance(first[0], tuple)):
         yield sources.Disk(_absolute(chain(first, left)), _absolute(listed), archives)
@@ -164,8 +165,13 @@ def _source(
         yield spool
 
 
-def _absolute(paths: Iterable[Any]) -> list[bytes]:
-    return [os.path.abspath(os.fsencode(path)) for path in paths]  # noqa: PTH100 - bytes, which pathlib does not take
+def _several(paths: AnyPath | Iterable[Any]) -> Iterable[Any]:
+    """One path is taken for a list of one, and text not for a list of letters."""
+    return [paths] if isinstance(paths, str | bytes | os.PathLike) else paths
+
+
+def _absolute(paths: AnyPath | Iterable[Any]) -> list[bytes]:
+    return [os.path.abspath(os.fsencode(path)) for path in _several(paths)]  # noqa: PTH100 - bytes, which pathlib does not take
 
 
 def _place(store: AnyStore | None) -> Path:

@@ -69,6 +69,18 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Groups:
     return found
 
 
+def test_one_path_is_as_good_as_a_list_of_one(tmp_path: Path, expected: Groups) -> None:
+    for path in PICTURES:
+        (tmp_path / "photos" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "photos" / name_of(path))
+    store = tmp_path / "store"
+    for photos in (tmp_path / "photos", str(tmp_path / "photos"), os.fsencode(tmp_path / "photos")):
+        assert groups(tbhdup.scan(photos, store=store)) == expected
+        assert groups(tbhdup.report(photos, store=store)) == expected
+    first = tmp_path / "photos" / name_of(PICTURES[0])
+    assert tbhdup.similar(str(first), store=store) == tbhdup.similar([first], store=store) != [[]]
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_an_archive_gives_the_same_groups_and_is_read_once(tmp_path: Path, expected: Groups, kind: str) -> None:
     archive, store = put(tmp_path / f"a.{kind}", PICTURES), tmp_path / "store"
