@@ -114,7 +114,7 @@ class _Graph:
                 continue
             for one, other in ((match.a, match.b), (match.b, match.a)):
                 known = self._edges.setdefault(one, {})
-                known[other] = max(known.get(other, match), match, key=_merit)
+                known[other] = max(known[other], match, key=_merit) if other in known else match
         self._heap = [self._entry(digest) for digest in self._edges]
         heapq.heapify(self._heap)
 

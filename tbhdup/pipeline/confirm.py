@@ -234,9 +234,9 @@ def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, pairs: Seque
     left, waiting = iter(pairs), list[Pair]()
     while waiting := waiting + list(islice(left, WINDOW - len(waiting))):
         before = len(waiting)
-        waiting = [pair for pair in waiting if not parts.is_settled(pair)]
+        chosen, waiting = parts.choose(waiting, at_once)
         proof.advance(before - len(waiting))
-        verdicts = yield from proof.decide(parts.choose(waiting, at_once))
+        verdicts = yield from proof.decide(chosen)
         for pair, verdict in verdicts.items():
             parts.note(pair, verdict)
     return parts.verdicts
@@ -252,24 +252,26 @@ class _Parts:
         self._connected = groups.Connected()
         self._refused: Counter[frozenset[Digest]] = Counter()  # between the parts of two roots
 
-    def is_settled(self, pair: Pair) -> bool:
-        """Whether a pair need not be asked for."""
-        roots = self._roots(pair)
-        return pair in self.verdicts or len(roots) == 1 or self._refused[roots] >= REFUSALS
+    def choose(self, waiting: Sequence[Pair], limit: int) -> tuple[list[Pair], list[Pair]]:
+        """The next pairs to decide, and those that go on waiting; what others have settled is left out.
 
-    def choose(self, pairs: Sequence[Pair], limit: int) -> list[Pair]:
-        """The next pairs to decide, for pairs that wait: those of the roots, unless these were asked for already."""
+        In a pair's place its roots are asked for, unless they were already: then the pair itself.
+        """
         chosen: list[Pair] = []
+        waits: list[Pair] = []
         touched: set[Digest] = set()
-        for pair in pairs:
+        for number, pair in enumerate(waiting):
             if len(chosen) == limit:
-                break
-            one, other = sorted(self._roots(pair))
-            if touched.isdisjoint((one, other)):
-                touched.update((one, other))
-                spoke = one, other
-                chosen.append(pair if spoke in self.verdicts or spoke in self._apart else spoke)
-        return chosen
+                return chosen, waits + list(waiting[number:])
+            roots = self._roots(pair)
+            if pair in self.verdicts or len(roots) == 1 or self._refused[roots] >= REFUSALS:
+                continue
+            waits.append(pair)
+            if touched.isdisjoint(roots):
+                touched |= roots
+                one, other = sorted(roots)
+                chosen.append(pair if (one, other) in self.verdicts or (one, other) in self._apart else (one, other))
+        return chosen, waits
 
     def note(self, pair: Pair, verdict: Verdict) -> None:
         """A picture that matches what a root did not is the better root; else the first by rank is."""

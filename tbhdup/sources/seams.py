@@ -88,7 +88,8 @@ def _best_seam(grey: Grey) -> tuple[float, int]:
     starts = np.arange(4) * rows // 4
     quarters = np.add.reduceat(steps, starts, axis=0, dtype=np.int64)
     mean = quarters.sum(axis=0) / rows
-    usual = np.convolve(np.pad(mean, AROUND, mode="reflect"), AROUND_LINE, mode="valid") + QUIET
+    reflected = np.concatenate([mean[AROUND:0:-1], mean, mean[-2 : -AROUND - 2 : -1]])
+    usual = np.convolve(reflected, AROUND_LINE, mode="valid") + QUIET
     edge = LEAST_SIDE // 3
     if (mean / usual)[edge : lines - edge].max() < SEAM:  # what else counts makes no line stand out more
         return 0.0, 0
