@@ -21,7 +21,6 @@ Pair = tuple[Digest, Digest]
 
 FEW = 64  # pairs that are sooner proven in this process than others start
 
-
 Inquiry = Generator[Sequence[Pair], Sequence[Verdict], None]
 """Yields the pairs that it wants proven, round after round, the likely original of each first; is sent their verdicts.
 What it asks hangs on what it was sent, and on nothing else."""
@@ -75,7 +74,8 @@ class Provers(ExitStack):
         rounds: dict[int, _Round] = {}
         running: dict[Future[Verdict], tuple[int, _Round, Pair]] = {}
         while True:
-            for place in sorted(set(self._places) - {place for place, *_ in running.values()}):
+            busy = {place for place, *_ in running.values()}
+            for place in (place for place in self._places if place not in busy):
                 if (place not in rounds or rounds[place].is_none) and (begun := next(new, None)) is not None:
                     rounds[place] = begun
                 if (chosen := _with_work(rounds, place)) is not None:

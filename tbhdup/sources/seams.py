@@ -88,6 +88,7 @@ def _best_seam(grey: Grey) -> tuple[float, int]:
     starts = np.arange(4) * rows // 4
     quarters = np.add.reduceat(steps, starts, axis=0, dtype=np.int64)
     mean = quarters.sum(axis=0) / rows
+    # what np.pad does, without its checks: they took a third of the time here
     reflected = np.concatenate([mean[AROUND:0:-1], mean, mean[-2 : -AROUND - 2 : -1]])
     usual = np.convolve(reflected, AROUND_LINE, mode="valid") + QUIET
     edge = LEAST_SIDE // 3
