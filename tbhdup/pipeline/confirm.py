@@ -158,9 +158,11 @@ class _Proof:
     recalled: int = 0
     matches: list[Match] = field(default_factory=list)
     places: dict[Digest, int] = field(init=False)
+    sizes: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.places = {row.tobytes(): place for place, row in enumerate(self.pictures["digest"])}
+        self.sizes = self.pictures[["width", "height"]].tolist()
 
     def decide(self, pairs: Sequence[Pair]) -> Deciding:
         """Decide some pairs, side by side."""
@@ -198,8 +200,7 @@ class _Proof:
         return first, second
 
     def _precedence(self, digest: Digest) -> tuple[int, int, Digest]:
-        row = self.pictures[self.places[digest]]
-        return *precedence(int(row["width"]), int(row["height"]), self.files[digest][0].size), digest
+        return *precedence(*self.sizes[self.places[digest]], self.files[digest][0].size), digest
 
     def _match(self, pair: Pair, verdict: Verdict) -> Match:
         pair = self._original_first(pair)

@@ -243,12 +243,16 @@ class Store:
 
     def thumbnails(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
         """The thumbnails, as they were put, of those of the given contents that have one."""
-        self.commit()
-        database = self._environment.find(THUMBNAILS)
-        if database is None:
-            return {}
-        with self._environment.read() as txn:
-            return dict(txn.cursor(database).getmulti(sorted(set(map(as_digest, digests)))))
+        wanted = set(map(as_digest, digests))
+        found: dict[Digest, bytes] = {}
+        with self._environment.hold():
+            database = self._environment.find(THUMBNAILS)
+            if database is not None:
+                with self._environment.read() as txn:
+                    found.update(txn.cursor(database).getmulti(sorted(wanted)))
+            pending = self._batch.thumbnails
+            found.update((digest, pending[digest]) for digest in wanted & pending.keys())
+        return found
 
     def put_pictures(
         self,

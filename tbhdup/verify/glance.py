@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tbhdup.verify.propose import Proposal, seen_through
-from tbhdup.verify.rules import SETTLED, exactness
-from tbhdup.verify.tiles import AGREE, CELL, Moments, correlate, is_equally_sharp, smoothed
-from tbhdup.verify.view import FLAT, GLANCE, LETTERED_AT_A_GLANCE, TEXTURE, View, commonest, paper
+from tbhdup.verify.rules import LEAST_SEEN, SETTLED, exactness
+from tbhdup.verify.tiles import AGREE, Moments, correlate, sharper, smoothed
+from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, View, commonest, paper
 
-LEAST_SEEN = (GLANCE // CELL - 1) ** 2 // 4  # tiles with something to see
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
 LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
 MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
@@ -27,8 +25,19 @@ OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this
 class Ground(NamedTuple):
     """What the commonest grey of a picture makes of it."""
 
-    plain: bool  # a page, or a thing on plain ground
-    page: bool
+    level: float
+    share: float  # of the picture that it takes
+    lettered: bool  # it lies between what is to be seen, as paper does; not asked where it takes less than SHADED
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a page, or a thing on plain ground."""
+        return self.share > FLAT
+
+    @property
+    def page(self) -> bool:
+        """Whether it is a page."""
+        return self.plain and self.lettered
 
 
 class Glance(NamedTuple):
@@ -39,6 +48,7 @@ class Glance(NamedTuple):
     page: bool  # one of the two is a page
     agreement: float  # median correlation
     exact: float  # share of the tiles that are exact
+    sharper: float  # how many times finer a's detail is than b's
 
     @property
     def hopeless(self) -> bool:
@@ -60,24 +70,24 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     correlation = sign * correlate(left, right)
     seen = np.maximum(left.variance, right.variance) > TEXTURE**2
     values = correlation[seen]
-    grounds = [view.once(_ground) for view in (a, b)]
+    grounds = [ground(view) for view in (a, b)]
     if len(values) < LEAST_SEEN:
-        return Glance(False, 1.0, False, 0.0, 0.0)
+        return Glance(False, 1.0, False, 0.0, 0.0, 1.0)
     exact = exactness(values)
-    same = is_same(values) and not any(ground.plain for ground in grounds)
-    same = same and is_equally_sharp(left, right, seen)
-    page = any(ground.page for ground in grounds)
-    return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact)
+    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(each.plain for each in grounds)
+    page = any(each.page for each in grounds)
+    return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact, sharper(left, right) if same else 1.0)
 
 
-def is_same(values: NDArray[np.float32]) -> bool:
-    """Whether the correlations of all tiles with something to see say that there is one picture, for sure."""
-    return len(values) >= LEAST_SEEN and float(values.min()) >= LEAST_ALIKE and exactness(values) >= MOST_EXACT
+def ground(view: View) -> Ground:
+    """The picture's commonest grey."""
+    return view.once(_ground)
 
 
-def on_plain_ground(view: View) -> bool:
-    """Whether one grey takes most of the picture."""
-    return view.once(_ground).plain
+def could_be_page(view: View) -> bool:
+    """Whether there may be lettering that is too small to be seen: on a page, or on a part of the picture."""
+    seen = ground(view)
+    return seen.plain or seen.lettered
 
 
 def is_plain(view: View) -> bool:
@@ -88,8 +98,7 @@ def is_plain(view: View) -> bool:
 def _ground(view: View) -> Ground:
     level, share = commonest(view.glance)
     tiles = view.once(_moments).variance[::2, ::2] > TEXTURE**2
-    plain = share > FLAT
-    return Ground(plain, plain and paper(view.glance, tiles, level) > LETTERED_AT_A_GLANCE)
+    return Ground(level, share, share > SHADED and paper(view.glance, tiles, level) > LETTERED_AT_A_GLANCE)
 
 
 def _moments(view: View) -> Moments:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tbhdup.values import Relation, Verdict
 from tbhdup.verify import glance, maps
-from tbhdup.verify.propose import Proposal, aligned, by_features
+from tbhdup.verify.propose import PLENTY, Proposal, aligned, by_coarse_features, by_features
 from tbhdup.verify.relation import Evidence, describe, is_another_shot
 from tbhdup.verify.rules import SETTLED, Finding, other_page
 from tbhdup.verify.trial import Compared, Outcome, try_map, try_small
@@ -78,7 +78,7 @@ def _decide(a: View, b: View) -> Outcome:
         seen = glance.look(a, b, whole)
         if seen.same:
             finding = Finding(True, 0.5 + 0.5 * seen.exact, share=1.0)
-            evidence = Evidence(whole.map, whole.negative, 0, seen.agreement, seen.exact, overlaid=False, softened=0.0)
+            evidence = Evidence(whole.map, whole.negative, 0, seen.agreement, seen.exact, False, seen.sharper)
             return Outcome(finding, evidence, Compared.untried(whole))
         if seen.other_page:
             return Outcome(other_page(seen.share), None, Compared.untried(whole))
@@ -86,9 +86,11 @@ def _decide(a: View, b: View) -> Outcome:
             whole = None
     plain = any(glance.is_plain(view) for view in (a, b))
     best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
-    for proposal in _proposals(a, b, whole):
-        if proposal is not whole and (settled := try_small(a, b, proposal)) is not None:
+    for proposal, is_firm in _proposals(a, b, whole):
+        if (settled := try_small(a, b, proposal)) is not None:
             return settled
+        if not is_firm:
+            continue
         tried = try_map(a, b, proposal)
         if tried.evidence is not None:
             if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
@@ -101,9 +103,13 @@ def _decide(a: View, b: View) -> Outcome:
     return best
 
 
-def _proposals(a: View, b: View, whole: Proposal | None) -> Iterator[Proposal]:
+def _proposals(a: View, b: View, whole: Proposal | None) -> Iterator[tuple[Proposal, bool]]:
+    """Each with whether it is worth a trial at full size; the best of each kind first."""
     if whole is not None:
-        yield whole
-    for proposal in by_features(a, b)[:TRIED]:
+        yield whole, True
+    coarse = by_coarse_features(a, b)
+    if coarse and coarse[0].inliers < PLENTY:
+        yield coarse[0], False
+    for proposal in by_features(a, b, coarse)[:TRIED]:
         if whole is None or maps.distance(proposal.map, whole.map) > SAME_MAP:
-            yield proposal
+            yield proposal, True

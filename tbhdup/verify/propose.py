@@ -57,13 +57,17 @@ def seen_through(square: NDArray[np.float32], m: maps.Map) -> NDArray[np.float32
     return square[:: int(y[1]), :: int(x[0])]
 
 
-def by_features(a: View, b: View) -> list[Proposal]:
-    """Maps that many features agree on, the best first: plain, mirrored, and of the negative.
+def by_coarse_features(a: View, b: View) -> list[Proposal]:
+    """Maps that many coarse features agree on, the best first: plain, mirrored, and of the negative."""
+    return _agreed(a.coarse, b.coarse)
 
-    Coarse features are asked first. A map that PLENTY of them agree on is as good as any; where pictures with enough
-    of them have none, finer ones would find none either.
+
+def by_features(a: View, b: View, coarse: list[Proposal]) -> list[Proposal]:
+    """The maps that those by coarse features leave to be tried, the best first.
+
+    One that PLENTY of them agree on is as good as any; where pictures with enough of them have none, finer ones would
+    find none either.
     """
-    coarse = _agreed(a.coarse, b.coarse)
     if coarse and coarse[0].inliers >= PLENTY:
         return coarse
     if not coarse and min(len(a.coarse), len(b.coarse)) >= ENOUGH:
@@ -76,7 +80,7 @@ def one_scene(a: View, b: View) -> bool:
 
     That holds for edited copies, and as well for another shot of the same thing and for another page of one letterhead.
     """
-    return any(proposal.inliers >= PLENTY for proposal in by_features(a, b))
+    return any(proposal.inliers >= PLENTY for proposal in by_features(a, b, by_coarse_features(a, b)))
 
 
 def _agreed(a: features.Features, b: features.Features) -> list[Proposal]:

@@ -42,7 +42,7 @@ WHOLE = 0.97  # share of a picture that counts as all of it
 MARGIN = 0.02  # of a side
 TONE = 8.0  # levels, mean difference per channel
 GREY = 3.0  # levels, mean difference between channels: below, a picture is grey
-BLURRED = 0.8  # sigma, pixels of the view
+BLURRED = 1.07  # times that the other one's detail is finer, at thumbnail size
 BUSY = 0.3  # share of the surroundings' squares with texture that makes them a picture,
 PLAIN = 0.3  # unless one grey takes so much of them
 FINE_DETAIL = 1.5  # sigma that parts fine detail from coarse, pixels of the view
@@ -66,7 +66,7 @@ class Evidence:
     agreement   median correlation of the tiles that both pictures have texture in
     exact       share of the agreeing tiles that is exact
     overlaid    something lies over one of the two
-    softened    sigma of the blur that made a as soft as b, in pixels of b's view; negative: b as soft as a, of a's view
+    sharper     how many times finer a's detail is than b's, at thumbnail size
     """
 
     map: maps.Map
@@ -75,12 +75,12 @@ class Evidence:
     agreement: float
     exact: float
     overlaid: bool
-    softened: float
+    sharper: float
 
     def turned(self) -> Evidence:
         """The same, seen from b."""
         back = np.linalg.inv(self.map)
-        return replace(self, map=back, softened=-self.softened)
+        return replace(self, map=back, sharper=1 / self.sharper)
 
 
 def is_another_shot(a: View, b: View, relation: Relation, evidence: Evidence) -> bool:
@@ -103,9 +103,7 @@ def describe(a: View, b: View, evidence: Evidence) -> Relation:
     m = evidence.map
     shown, filled = maps.overlap(np.linalg.inv(m)), maps.overlap(m)
     share_a, share_b = (min(1.0, maps.area(part)) for part in (shown, filled))
-    affine = maps.linearised(m, shown.mean(axis=0))
-    depth = shown @ m[2, :2] + m[2, 2]
-    words = _geometry(a, b, affine, bent=bool(depth.max() / depth.min() > BENT))
+    words = _geometry(a, b, m, shown)
     if share_a < WHOLE:
         words.append("cropped")
     if share_b < WHOLE:
@@ -113,9 +111,9 @@ def describe(a: View, b: View, evidence: Evidence) -> Relation:
     if evidence.overlaid:
         words.append("overlaid")
     words += _tone(a, b, m, evidence.negative)
-    if evidence.softened >= BLURRED:
+    if evidence.sharper >= BLURRED:
         words.append("blurred")
-    x, y, t, u, v, w = affine[:2].ravel().tolist()
+    x, y, t, u, v, w = maps.linearised(m, shown.mean(axis=0))[:2].ravel().tolist()
     return Relation(
         words=tuple(words) or ("re-encoded",),
         share_a=share_a,
@@ -126,13 +124,23 @@ def describe(a: View, b: View, evidence: Evidence) -> Relation:
     )
 
 
+def has_moved(a: View, b: View, m: maps.Map) -> bool:
+    """Whether either picture lacks a part of the other, or is turned by less than a quarter or seen from elsewhere."""
+    shown = maps.overlap(np.linalg.inv(m))
+    return max(shares(m)) < WHOLE or not MOVED.isdisjoint(_geometry(a, b, m, shown))
+
+
 def shares(m: maps.Map) -> tuple[float, float]:
     """The part of a that b shows, and the part of b that a fills, 0..1."""
     return min(1.0, maps.area(maps.overlap(np.linalg.inv(m)))), min(1.0, maps.area(maps.overlap(m)))
 
 
-def _geometry(a: View, b: View, affine: maps.Map, bent: bool) -> list[str]:
+def _geometry(a: View, b: View, m: maps.Map, shown: maps.Points) -> list[str]:
+    """The words for a map whose part (N, 2) of a is shown in b."""
     words = []
+    affine = maps.linearised(m, shown.mean(axis=0))
+    depth = shown @ m[2, :2] + m[2, 2]
+    bent = bool(depth.max() / depth.min() > BENT)
     slope = np.diag(b.size) @ affine[:2, :2] @ np.diag(1 / np.array(a.size))
     if np.linalg.det(slope) < 0:
         words.append("mirrored")

@@ -48,6 +48,12 @@ LEAST_IN_AREA = 0.3  # of an area's tiles, so that the area counts as shown
 LEAST_SPEAKING = 8  # tiles that agree or differ in an area that counts, and areas that count
 AREAS_SHOWN = 0.875  # of 4 x 4 areas: a template's content leaves more of them empty
 
+# thumbnails that show enough
+LEAST_SEEN = 56  # tiles with something to see: a quarter of a square's
+SURE_SHARE = 0.98  # of the tiles that agree, to those that agree or differ
+SURE_MEDIAN = 0.96  # correlation
+SURE_EXACT = 0.4  # share of the agreeing tiles that is exact
+
 Bools = NDArray[np.bool_]
 
 
@@ -84,6 +90,21 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
+
+
+def is_sure(tiles: Tiles, finding: Finding, moved: bool) -> bool:
+    """Whether what is accepted of thumbnails would be accepted of the pictures, too.
+
+    moved: the camera may have moved between the two. Then thumbnails do not tell two shots of a scene from a copy with
+    something laid over it.
+    """
+    if np.count_nonzero(tiles.both) < LEAST_SEEN or (moved and finding.overlaid):
+        return False
+    exact = exactness(tiles.correlation[tiles.agree])
+    if exact >= MANY_EXACT:
+        return finding.share >= SETTLED
+    median = float(np.median(tiles.correlation[tiles.both]))
+    return not moved and exact >= SURE_EXACT and finding.share >= SURE_SHARE and median >= SURE_MEDIAN
 
 
 def other_page(share: float) -> Finding:

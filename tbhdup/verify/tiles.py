@@ -58,7 +58,6 @@ class Tiles:
     drift        (rows, columns, 2) float32, -1..1: the shift of b, x and y in pixels, at which it would be largest
     textured_a   (rows, columns) bool: there is something to see in a's tile; textured_b: in b's
     inside       (rows, columns) bool: the tile lies wholly inside both pictures
-    blur         sigma of the blur that made a as soft as b, frame pixels; negative: b as soft as a
     """
 
     correlation: Floats
@@ -66,7 +65,6 @@ class Tiles:
     textured_a: Bools
     textured_b: Bools
     inside: Bools
-    blur: float
 
     @property
     def both(self) -> Bools:
@@ -138,11 +136,9 @@ def compare(frame: Frame, negative: bool) -> Tiles:
     correlation = correlate(left, right)
     drift = np.zeros((*correlation.shape, 2), np.float32)
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
-    blur = 0.0
     if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
-        left, right, blur = _equally_sharp(left, right, seen)
-        if blur:
-            correlation = correlate(left, right)
+        left, right = _equally_sharp(left, right, seen)
+        correlation = correlate(left, right)
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
             moved = _Moved(left, right)
             at = {(0, 0): correlation}
@@ -162,7 +158,6 @@ def compare(frame: Frame, negative: bool) -> Tiles:
         textured_a=left.variance > (TEXTURE * min(1, 1 / gain)) ** 2,
         textured_b=right.variance > (TEXTURE * min(1, gain)) ** 2,
         inside=inside,
-        blur=blur,
     )
 
 
@@ -259,22 +254,22 @@ def smoothed(grey: Floats) -> Moments:
     return Moments.of(soft(grey - np.float32(128), SMOOTH))
 
 
-def is_equally_sharp(a: Moments, b: Moments, seen: Bools) -> bool:
-    """Whether neither picture would have to be blurred, to be as soft as the other in the tiles that are seen."""
-    fine = fineness(a, seen), fineness(b, seen)
-    return max(fine) <= SHARPER * min(fine)
+def sharper(a: Moments, b: Moments) -> float:
+    """How many times finer a's detail is than b's, in the tiles that show the same, or its negative; 1 without any."""
+    seen = (np.minimum(a.variance, b.variance) > TEXTURE**2) & (np.abs(correlate(a, b)) > AGREE)
+    return fineness(a, seen) / max(fineness(b, seen), 1e-3) if seen.any() else 1.0
 
 
-def _equally_sharp(a: Moments, b: Moments, seen: Bools) -> tuple[Moments, Moments, float]:
-    """Blur the sharper of two pictures until it is as soft as the other; the sigma is negative when b was blurred."""
+def _equally_sharp(a: Moments, b: Moments, seen: Bools) -> tuple[Moments, Moments]:
+    """Blur the sharper of two pictures until it is as soft as the other."""
     if not seen.any():
-        return a, b, 0.0
+        return a, b
     fine_a, fine_b = fineness(a, seen), fineness(b, seen)
-    sharp, aim, sign = (a, fine_b, 1.0) if fine_a > fine_b else (b, fine_a, -1.0)
+    sharp, aim = (a, fine_b) if fine_a > fine_b else (b, fine_a)
     if max(fine_a, fine_b) <= SHARPER * aim:
-        return a, b, 0.0
+        return a, b
     for sigma in BLURS:
         softer = Moments.of(soft(sharp.picture, sigma))
         if fineness(softer, seen) <= aim:
             break
-    return (softer, b, sigma) if sign > 0 else (a, softer, -sigma)
+    return (softer, b) if sharp is a else (a, softer)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
-from tbhdup.verify.relation import Evidence, shares
-from tbhdup.verify.rules import Finding, exactness, judge
+from tbhdup.verify.relation import Evidence, has_moved, shares
+from tbhdup.verify.rules import Finding, exactness, is_sure, judge
 from tbhdup.verify.tiles import (
     Frame,
     Tiles,
     compare,
-    is_equally_sharp,
     make_frame,
     on_ground,
     reduced,
     refine,
+    sharper,
     smoothed,
 )
-from tbhdup.verify.view import COARSE, View
+from tbhdup.verify.view import COARSE, SHADED, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
-SHADED = 0.4  # share that does beside a page: paper that was lit unevenly
 ROUNDS = 3  # of the tile test, while the map is refined
 SMALL_ROUNDS = 2  # of that on the thumbnails
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
@@ -74,27 +73,24 @@ class Outcome(NamedTuple):
 
 
 def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
-    """What comes of a proposal if the thumbnails settle it, as each of their tiles agrees; no file is read for it."""
+    """What comes of a proposal if the thumbnails settle it, as far more of them agrees than has to; no file is read."""
     part_a, part_b = shares(proposal.map)
     if part_b > part_a:
         seen = try_small(b, a, proposal.turned())
         return seen and seen.turned()
-    if part_a < LEAST_WHOLE or any(glance.on_plain_ground(view) for view in (a, b)):
+    if part_a < LEAST_WHOLE or any(glance.could_be_page(view) for view in (a, b)):
         return None
     m = proposal.map
-    for _ in range(SMALL_ROUNDS):
+    for _ in range(SMALL_ROUNDS if proposal.inliers else 1):
         frame = make_frame(a.small, b.small, m, COARSE) if maps.is_sane(m) else None
         if frame is None:
             return None
         tiles = compare(frame, proposal.negative)
-        values = tiles.correlation[tiles.both]
-        if (
-            not tiles.differ.any()
-            and glance.is_same(values)
-            and is_equally_sharp(smoothed(frame.a), smoothed(frame.b), tiles.both)
-        ):
-            finding = Finding(True, 0.5 + 0.5 * exactness(values), share=1.0)
-            return Outcome(finding, *_seen(a, b, proposal, m, frame, tiles, finding))
+        finding = judge(tiles, on_ground(frame, glance.ground(a).level), False, shares(m))
+        if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
+            if proposal.inliers == 0:  # else the edges of a frame around it would count
+                finding = replace(finding, overlaid=finding.overlaid or bool(tiles.differ.any()))
+            return Outcome(finding, *_seen(proposal, refine(tiles, frame, m), frame, tiles, finding))
         m = refine(tiles, frame, m)
     return None
 
@@ -119,19 +115,19 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     best = _best_trial(a, b, proposal)
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
-    evidence, compared = _seen(a, b, proposal, best.map, best.frame, best.tiles, best.finding)
+    evidence, compared = _seen(proposal, best.map, best.frame, best.tiles, best.finding)
     return Outcome(best.finding, evidence if best.finding.accepted else None, compared)
 
 
 def _seen(
-    a: View, b: View, proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding
+    proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding
 ) -> tuple[Evidence, Compared]:
     """What was found under a map that came of a proposal, and what was compared."""
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
-    scale_a, scale_b = _scales(a, b, frame, m)
-    softened = tiles.blur / (scale_b if tiles.blur > 0 else scale_a)
+    small = reduced(frame, max(frame.a.shape) / COARSE)
+    finer = sharper(smoothed(small.a), smoothed(small.b))
     exact = exactness(tiles.correlation[tiles.agree])
-    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, softened)
+    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, finer)
     return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
 
 

@@ -46,6 +46,9 @@ BLOCKS = (3.0, 48.0)
 FLAT = 0.5
 """Share of the commonest grey that makes a picture a page, or a thing on plain ground."""
 
+SHADED = 0.4
+"""Share that does beside a page, or where lettering may be on a part of the picture: paper that was lit unevenly."""
+
 LETTERED, LETTERED_AT_A_GLANCE = 0.4, 0.42
 """Share of the textured squares that is of that grey which makes it a page, as there is paper between strokes. Of
 receipts and printed pages 98 in 100 have more than 0.51 (at a glance: 0.44 and 0.35), of things on plain ground 90 in
