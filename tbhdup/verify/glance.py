@@ -13,12 +13,12 @@ import numpy as np
 from tbhdup.verify.propose import Proposal, seen_through
 from tbhdup.verify.rules import LEAST_SEEN, SETTLED, exactness
 from tbhdup.verify.tiles import AGREE, Moments, correlate, sharper, smoothed
-from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, View, commonest, paper
+from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, THING_AT_A_GLANCE, View, commonest, paper
 
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
 LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
 MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
-HOPELESS = 0.3  # share of the tiles that agree below which the frames are not one picture, at any size
+HOPELESS = 0.55  # share of the tiles that agree below which the frames are seldom one picture: features will tell
 OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this size than does at a larger one
 
 
@@ -27,17 +27,17 @@ class Ground(NamedTuple):
 
     level: float
     share: float  # of the picture that it takes
-    lettered: bool  # it lies between what is to be seen, as paper does; not asked where it takes less than SHADED
+    paper: float  # of what is to be seen that it takes; 0 where it takes less than SHADED of the picture
 
     @property
-    def plain(self) -> bool:
-        """Whether it is a page, or a thing on plain ground."""
-        return self.share > FLAT
+    def is_page(self) -> bool:
+        """Whether the picture is a page."""
+        return self.share > FLAT and self.paper > LETTERED_AT_A_GLANCE
 
     @property
-    def page(self) -> bool:
-        """Whether it is a page."""
-        return self.plain and self.lettered
+    def could_be_page(self) -> bool:
+        """Whether there may be lettering, too small to be told at a glance."""
+        return self.paper > THING_AT_A_GLANCE
 
 
 class Glance(NamedTuple):
@@ -74,20 +74,14 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     if len(values) < LEAST_SEEN:
         return Glance(False, 1.0, False, 0.0, 0.0, 1.0)
     exact = exactness(values)
-    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(each.plain for each in grounds)
-    page = any(each.page for each in grounds)
+    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(each.could_be_page for each in grounds)
+    page = any(each.is_page for each in grounds)
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact, sharper(left, right) if same else 1.0)
 
 
 def ground(view: View) -> Ground:
     """The picture's commonest grey."""
     return view.once(_ground)
-
-
-def could_be_page(view: View) -> bool:
-    """Whether there may be lettering that is too small to be seen: on a page, or on a part of the picture."""
-    seen = ground(view)
-    return seen.plain or seen.lettered
 
 
 def is_plain(view: View) -> bool:
@@ -98,7 +92,7 @@ def is_plain(view: View) -> bool:
 def _ground(view: View) -> Ground:
     level, share = commonest(view.glance)
     tiles = view.once(_moments).variance[::2, ::2] > TEXTURE**2
-    return Ground(level, share, share > SHADED and paper(view.glance, tiles, level) > LETTERED_AT_A_GLANCE)
+    return Ground(level, share, paper(view.glance, tiles, level) if share > SHADED else 0.0)
 
 
 def _moments(view: View) -> Moments:

@@ -78,7 +78,7 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
     if part_b > part_a:
         seen = try_small(b, a, proposal.turned())
         return seen and seen.turned()
-    if part_a < LEAST_WHOLE or any(glance.could_be_page(view) for view in (a, b)):
+    if part_a < LEAST_WHOLE or any(glance.ground(view).could_be_page for view in (a, b)):
         return None
     m = proposal.map
     for _ in range(SMALL_ROUNDS if proposal.inliers else 1):
