@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from threading import Lock
 
 from tbhdup import processes, verify
 from tbhdup.pipeline.views import ABSENT, KEPT, Contents, Unseen, Views
@@ -20,6 +21,7 @@ from tbhdup.values import Digest, Verdict
 Pair = tuple[Digest, Digest]
 
 FEW = 64  # pairs that are sooner proven in this process than others start
+QUEUED = 2  # inquiries a process: while it proves for one, the other gets ready what it asks next
 
 Inquiry = Generator[Sequence[Pair], Sequence[Verdict], None]
 """Yields the pairs that it wants proven, round after round, the likely original of each first; is sent their verdicts.
@@ -59,7 +61,8 @@ class Provers(ExitStack):
     def __init__(self, contents: Contents, threads: int) -> None:
         super().__init__()
         self._contents = contents
-        self._places = range(threads)  # where pairs are proven side by side
+        self._turns = [Lock() for _ in range(threads)]  # to prove, so many side by side
+        self._places = range(threads * QUEUED)  # where inquiries are settled
         self._views = Views(contents)
         self._pool: ThreadPoolExecutor | None = None
         self._processes: list[processes.Process] = []
@@ -92,27 +95,33 @@ class Provers(ExitStack):
             self.enter_context(verify.one_thread_a_proof())
             self.callback(self._end)
             self._pool = self.enter_context(ThreadPoolExecutor(len(self._places)))
-        if not self._processes and len(self._places) > 1 and self._proven >= FEW:
+        if not self._processes and len(self._turns) > 1 and self._proven >= FEW:
             self._start()
         self._proven += 1
+        turn = place % len(self._turns)
         if self._processes:
-            return self._pool.submit(self._prove, self._processes[place], pair)
-        return self._pool.submit(self._views.prove, *pair)
+            return self._pool.submit(self._ask, turn, pair)
+        return self._pool.submit(self._prove, turn, pair)
 
-    def _prove(self, process: processes.Process, pair: Pair) -> Verdict:
-        thumbnails = {digest: self._contents.thumbnail(digest) for digest in pair}
-        try:
-            verdict: Verdict = process.ask(thumbnails, lambda digest: _data(self._contents, digest))
-        except processes.NoProcess:
+    def _prove(self, turn: int, pair: Pair) -> Verdict:
+        with self._turns[turn]:
             return self._views.prove(*pair)
-        except processes.Died as error:
-            return Verdict(False, 0.0, None, f"{ABSENT}: the proof died: {error}")
+
+    def _ask(self, turn: int, pair: Pair) -> Verdict:
+        thumbnails = {digest: self._contents.thumbnail(digest) for digest in pair}
+        with self._turns[turn]:
+            try:
+                verdict: Verdict = self._processes[turn].ask(thumbnails, lambda digest: _data(self._contents, digest))
+            except processes.NoProcess:
+                return self._views.prove(*pair)
+            except processes.Died as error:
+                return Verdict(False, 0.0, None, f"{ABSENT}: the proof died: {error}")
         return verdict
 
     def _start(self) -> None:
         self._views = Views(self._contents)  # what they hold is not looked at again
-        kept = str(KEPT // len(self._places))
-        self._processes = [processes.Process(__name__, kept) for _ in self._places]
+        kept = str(KEPT // len(self._turns))
+        self._processes = [processes.Process(__name__, kept) for _ in self._turns]
 
     def _end(self) -> None:
         for process in self._processes:

@@ -47,13 +47,16 @@ BUSY = 0.3  # share of the surroundings' squares with texture that makes them a 
 PLAIN = 0.3  # unless one grey takes so much of them
 FINE_DETAIL = 1.5  # sigma that parts fine detail from coarse, pixels of the view
 SOFT = 0.2  # of the picture's fine detail: surroundings with less are a blurred filling
-SAMPLES = 32  # of the colours, along each side
-AREAS = 8  # over which they are averaged, along each side: two sizes of a picture differ in its detail
+AREAS, SAMPLES = 8, 4  # areas and samples in each, along each side: two sizes of a picture differ in its detail
 BARS = 0.1  # share that makes them more than a plain margin
 THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 MOVED = frozenset(("rotated", "perspective"))
 EXACT_BESIDE_ANOTHER = 0.7  # share of the agreeing tiles that half a collage has at least, and a second shot seldom
 EXACT_THOUGH_MOVED = 0.25  # share of the agreeing tiles, where something lies over a copy that is seen from elsewhere
+
+
+GRID = np.stack(np.meshgrid(*2 * [(np.arange(AREAS * SAMPLES) + 0.5) / (AREAS * SAMPLES)]), axis=-1).reshape(-1, 2)
+"""(N, 2) places of the unit square at which colours are compared, row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +215,23 @@ def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
 
 def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(N, 3) mean colours of both pictures over the same AREAS x AREAS areas of a, as far as both show them."""
-    y, x = (np.mgrid[0:SAMPLES, 0:SAMPLES] + 0.5) / SAMPLES
-    points = np.column_stack([x.ravel(), y.ravel()])
-    there = maps.apply(m, points)
+    there = maps.apply(m, GRID)
     shown = ((there > 0) & (there < 1)).all(axis=1)
-    areas = (points[shown] * AREAS).astype(np.intp) @ (1, AREAS)
-    count = np.bincount(areas)
-    found = []
-    for view, places in ((a, points[shown]), (b, there[shown])):
-        column, row = (places * COLOURS - 0.5).astype(np.float32).T[:, :, None]
-        colours = cv2.remap(view.colours, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        sums = np.column_stack([np.bincount(areas, channel) for channel in colours.reshape(-1, 3).T])
-        found.append(sums[count > 0] / count[count > 0, None])
-    return found[0], found[1]
+    count = _by_area(shown[:, None])
+    seen = count[:, 0] > 0
+    sums = (_by_area(_sampled(view, places) * shown[:, None])[seen] for view, places in ((a, GRID), (b, there)))
+    first, second = (each / count[seen] for each in sums)
+    return first, second
+
+
+def _sampled(view: View, places: maps.Points) -> NDArray[np.uint8]:
+    """(N, 3) colours at places (N, 2) of the unit square."""
+    column, row = (places * COLOURS - 0.5).astype(np.float32).T[:, :, None]
+    colours = cv2.remap(view.colours, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(colours).reshape(-1, 3)
+
+
+def _by_area(samples: NDArray[np.generic]) -> NDArray[np.float64]:
+    """(AREAS * AREAS, N) sums over the areas, of N values at each place of the GRID."""
+    areas = samples.reshape(AREAS, SAMPLES, AREAS, SAMPLES, -1)
+    return areas.sum(axis=(1, 3), dtype=np.float64).reshape(AREAS * AREAS, -1)
