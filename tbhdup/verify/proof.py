@@ -11,7 +11,7 @@ from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import PLENTY, Proposal, aligned, by_coarse_features, by_features
 from tbhdup.verify.relation import Evidence, describe, is_another_shot
 from tbhdup.verify.rules import SETTLED, Finding, other_page
-from tbhdup.verify.trial import Compared, Outcome, try_map, try_small
+from tbhdup.verify.trial import ANOTHER_SHOT, Compared, Outcome, try_map, try_small
 from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
@@ -47,7 +47,7 @@ def examine(a: View, b: View) -> tuple[Verdict, Compared | None]:
         return Verdict(False, finding.confidence, None, finding.reason + doubt), compared
     relation = describe(a, b, evidence)
     if is_another_shot(a, b, relation, evidence):
-        return Verdict(False, 0.5, None, "perhaps another shot of the scene" + doubt), compared
+        return Verdict(False, 0.5, None, ANOTHER_SHOT + doubt), compared
     return Verdict(True, finding.confidence, relation), compared
 
 
@@ -87,11 +87,12 @@ def _decide(a: View, b: View) -> Outcome:
     plain = any(glance.is_plain(view) for view in (a, b))
     best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
     for proposal, is_firm in _proposals(a, b, whole):
-        if (settled := try_small(a, b, proposal)) is not None:
-            return settled
+        seen = try_small(a, b, proposal)
+        if isinstance(seen, Outcome):
+            return seen
         if not is_firm:
             continue
-        tried = try_map(a, b, proposal)
+        tried = try_map(a, b, seen)
         if tried.evidence is not None:
             if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
                 return Outcome(Finding(False, 0.5, reason="too little detail"), None, tried.compared)

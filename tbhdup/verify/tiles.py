@@ -29,6 +29,7 @@ NEARLY = 0.98  # share of the tiles
 HOPE = 0.45  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
 MOST_GAIN = 4.0  # of one picture's contrast to the other's
 LEAST_TO_REFINE = 40  # agreeing tiles
+DRIFT_AREAS, LEAST_IN_DRIFT = 8, 8  # along each side of the frame; agreeing tiles in one that counts
 SHARPER = 1.15  # a share of fine detail larger by this factor is worth a blur
 
 Floats = NDArray[np.float32]
@@ -224,6 +225,21 @@ def refine(tiles: Tiles, frame: Frame, m: maps.Map) -> maps.Map:
     pixels = maps.to_pixels((frame.a.shape[1], frame.a.shape[0]))
     correction = np.linalg.inv(pixels) @ maps.direct_homography(centres, moved) @ pixels
     return np.asarray(m @ frame.to_a @ correction @ np.linalg.inv(frame.to_a))
+
+
+def astray(tiles: Tiles) -> float:
+    """How far from their places things lie, pixels: the median over areas of the mean drift of the tiles that agree.
+
+    Noise goes in all directions within an area. What is left after `refine` has moved against the rest of the scene.
+    """
+    rows, columns = (np.arange(n) * DRIFT_AREAS // n for n in tiles.agree.shape)
+    areas = (rows[:, None] * DRIFT_AREAS + columns[None, :])[tiles.agree]
+    count = np.bincount(areas)
+    enough = count >= LEAST_IN_DRIFT
+    if not enough.any():
+        return 0.0
+    x, y = (np.bincount(areas, axis)[enough] / count[enough] for axis in tiles.drift[tiles.agree].T)
+    return float(np.median(np.hypot(x, y)))
 
 
 def on_ground(frame: Frame, level: float) -> Bools:

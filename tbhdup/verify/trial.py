@@ -14,6 +14,7 @@ from tbhdup.verify.rules import Finding, exactness, is_sure, judge
 from tbhdup.verify.tiles import (
     Frame,
     Tiles,
+    astray,
     compare,
     make_frame,
     on_ground,
@@ -30,6 +31,9 @@ SMALL_ROUNDS = 2  # of that on the thumbnails
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
+PARALLAX = 0.35  # pixels by which parts of a scene lie astray under the best map: of a copy's few do
+PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
+ANOTHER_SHOT = "perhaps another shot of the scene"
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
 
 
@@ -72,19 +76,21 @@ class Outcome(NamedTuple):
         return Outcome(self.finding, evidence and evidence.turned(), compared and compared.turned())
 
 
-def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
-    """What comes of a proposal if the thumbnails settle it, as far more of them agrees than has to; no file is read."""
+def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
+    """What comes of a proposal if the thumbnails settle it, as far more of them agrees than has to; no file is read.
+
+    Else the proposal, with its map as far as it could be refined.
+    """
     part_a, part_b = shares(proposal.map)
     if part_b > part_a:
-        seen = try_small(b, a, proposal.turned())
-        return seen and seen.turned()
+        return try_small(b, a, proposal.turned()).turned()
     if part_a < LEAST_WHOLE or any(glance.ground(view).could_be_page for view in (a, b)):
-        return None
+        return proposal
     m = proposal.map
     for _ in range(SMALL_ROUNDS if proposal.inliers else 1):
         frame = make_frame(a.small, b.small, m, COARSE) if maps.is_sane(m) else None
         if frame is None:
-            return None
+            return proposal
         tiles = compare(frame, proposal.negative)
         finding = judge(tiles, on_ground(frame, glance.ground(a).level), False, shares(m))
         if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
@@ -92,7 +98,7 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | None:
                 finding = replace(finding, overlaid=finding.overlaid or bool(tiles.differ.any()))
             return Outcome(finding, *_seen(proposal, refine(tiles, frame, m), frame, tiles, finding))
         m = refine(tiles, frame, m)
-    return None
+    return replace(proposal, map=m) if proposal.inliers and maps.is_sane(m) else proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,25 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
     evidence, compared = _seen(proposal, best.map, best.frame, best.tiles, best.finding)
-    return Outcome(best.finding, evidence if best.finding.accepted else None, compared)
+    if not best.finding.accepted:
+        return Outcome(best.finding, None, compared)
+    if has_moved(a, b, best.map) and not (a.block or b.block) and _has_parallax(a, b, best, proposal.negative):
+        return Outcome(replace(best.finding, accepted=False, confidence=0.5, reason=ANOTHER_SHOT), None, compared)
+    return Outcome(best.finding, evidence, compared)
+
+
+def _has_parallax(a: View, b: View, trial: _Trial, negative: bool) -> bool:
+    """Whether no one map takes all parts of the scene to their places, as near and far ones moved differently."""
+    m, frame, tiles = trial.map, trial.frame, trial.tiles
+    for _ in range(PARALLAX_ROUNDS):
+        if astray(tiles) < PARALLAX:
+            return False
+        m = refine(tiles, frame, m)
+        finer = make_frame(a.image, b.image, m) if maps.is_sane(m) else None
+        if finer is None:
+            return False
+        frame, tiles = finer, compare(finer, negative)
+    return astray(tiles) >= PARALLAX
 
 
 def _seen(
