@@ -74,9 +74,10 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     if len(values) < LEAST_SEEN:
         return Glance(False, 1.0, False, 0.0, 0.0, 1.0)
     exact = exactness(values)
-    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(each.could_be_page for each in grounds)
-    page = any(each.is_page for each in grounds)
-    return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact, sharper(left, right) if same else 1.0)
+    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(x.could_be_page for x in grounds)
+    page = any(x.is_page for x in grounds)
+    finer = sharper(left, right) if same else 1.0
+    return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact, finer)
 
 
 def ground(view: View) -> Ground:

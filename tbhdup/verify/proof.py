@@ -20,6 +20,7 @@ SAME_LEVELS = 12.0  # by which the squares of equal pixels may differ, on averag
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
 LEAST_DETAIL = 10  # squares with texture in the whole picture
 UNCHANGED = Proposal(np.eye(3), False, 0)
+IDENTICAL = Relation(("identical pixels",))
 
 
 def prove(a: View, b: View) -> Verdict:
@@ -39,7 +40,7 @@ def examine(a: View, b: View) -> tuple[Verdict, Compared | None]:
         except Exception as error:  # whatever a decoder raises: the pixels are not confirmed, and the views decide
             equal, doubt = False, f" (pixels not compared: {error})"
         if equal:
-            return Verdict(True, 1.0, Relation(("identical pixels",))), Compared.untried(UNCHANGED)
+            return Verdict(True, 1.0, IDENTICAL), Compared.untried(UNCHANGED)
     if min(map(_least_side, (a, b))) < LEAST_SIDE:
         return Verdict(False, 0.5, None, "too small to compare" + doubt), None
     finding, evidence, compared = _decide(b, a).turned() if _is_later(a, b) else _decide(a, b)
@@ -87,12 +88,12 @@ def _decide(a: View, b: View) -> Outcome:
     plain = any(glance.is_plain(view) for view in (a, b))
     best = Outcome(Finding(False, 1.0, reason="too little detail" if plain else "no map between them"))
     for proposal, is_firm in _proposals(a, b, whole):
-        seen = try_small(a, b, proposal)
-        if isinstance(seen, Outcome):
-            return seen
+        small = try_small(a, b, proposal)
+        if isinstance(small, Outcome):
+            return small
         if not is_firm:
             continue
-        tried = try_map(a, b, seen)
+        tried = try_map(a, b, small)
         if tried.evidence is not None:
             if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
                 return Outcome(Finding(False, 0.5, reason="too little detail"), None, tried.compared)

@@ -216,7 +216,7 @@ def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
 def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(N, 3) mean colours of both pictures over the same AREAS x AREAS areas of a, as far as both show them."""
     there = maps.apply(m, GRID)
-    shown = ((there > 0) & (there < 1)).all(axis=1)
+    shown = np.asarray(((there > 0) & (there < 1)).all(axis=1))
     count = _by_area(shown[:, None])
     seen = count[:, 0] > 0
     sums = (_by_area(_sampled(view, places) * shown[:, None])[seen] for view, places in ((a, GRID), (b, there)))
@@ -228,10 +228,10 @@ def _sampled(view: View, places: maps.Points) -> NDArray[np.uint8]:
     """(N, 3) colours at places (N, 2) of the unit square."""
     column, row = (places * COLOURS - 0.5).astype(np.float32).T[:, :, None]
     colours = cv2.remap(view.colours, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(colours).reshape(-1, 3)
+    return np.asarray(colours, np.uint8).reshape(-1, 3)
 
 
 def _by_area(samples: NDArray[np.generic]) -> NDArray[np.float64]:
     """(AREAS * AREAS, N) sums over the areas, of N values at each place of the GRID."""
-    areas = samples.reshape(AREAS, SAMPLES, AREAS, SAMPLES, -1)
-    return areas.sum(axis=(1, 3), dtype=np.float64).reshape(AREAS * AREAS, -1)
+    areas = samples.astype(np.float64).reshape(AREAS, SAMPLES, AREAS, SAMPLES, -1)
+    return np.asarray(areas.sum(axis=(1, 3))).reshape(AREAS * AREAS, -1)

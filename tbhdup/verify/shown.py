@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tbhdup.values import Verdict
 from tbhdup.verify import maps
-from tbhdup.verify.proof import UNCHANGED, examine
+from tbhdup.verify.proof import IDENTICAL, UNCHANGED, examine
 from tbhdup.verify.relation import shares
 from tbhdup.verify.tiles import compare, make_frame
 from tbhdup.verify.trial import HOPE, Compared
@@ -51,7 +51,7 @@ def show(a: View, b: View) -> Shown:
     verdict, compared = examine(a, b)
     if compared is None:
         return Shown(verdict)
-    if compared.tiles is None and not verdict.accepted:  # refused before tiles were compared: they say what differs
+    if compared.tiles is None and verdict.relation != IDENTICAL:  # thumbnails decided: larger tiles say what differs
         compared = _compared(a, b, compared)
     shown = _shown(verdict, compared)
     if not verdict.accepted and shown.agreeing is not None and shown.agreeing < HOPE:

@@ -44,7 +44,7 @@ class Compared:
     map        from a to b
     negative   b shows a's negative
     to_a       map from the unit square that the tiles divide to a's; to_b: to b's
-    tiles      None: nothing was compared tile by tile
+    tiles      None: nothing was compared tile by tile at full size
     """
 
     map: maps.Map
@@ -96,7 +96,8 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
         if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
             if proposal.inliers == 0:  # else the edges of a frame around it would count
                 finding = replace(finding, overlaid=finding.overlaid or bool(tiles.differ.any()))
-            return Outcome(finding, *_seen(proposal, refine(tiles, frame, m), frame, tiles, finding))
+            evidence, compared = _seen(proposal, refine(tiles, frame, m), frame, tiles, finding)
+            return Outcome(finding, evidence, replace(compared, tiles=None))
         m = refine(tiles, frame, m)
     return replace(proposal, map=m) if proposal.inliers and maps.is_sane(m) else proposal
 
@@ -143,9 +144,7 @@ def _has_parallax(a: View, b: View, trial: _Trial, negative: bool) -> bool:
     return astray(tiles) >= PARALLAX
 
 
-def _seen(
-    proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding
-) -> tuple[Evidence, Compared]:
+def _seen(proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding) -> tuple[Evidence, Compared]:
     """What was found under a map that came of a proposal, and what was compared."""
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
     small = reduced(frame, max(frame.a.shape) / COARSE)

@@ -128,7 +128,7 @@ def test_exact_copies_are_proven_though_their_files_are_gone(files: Files) -> No
         assert verdict.relation.words == words
     assert away.asked == []
     covered = drawing.picture("city", 0, (320, 240))
-    covered.paste("red", (0, 160, 150, 240))
+    covered.paste("red", (0, 0, 160, 240))
     overlaid = away.add(jpeg(covered))
     del away.kept[overlaid]
     (verdict,) = proven(away, [(first, overlaid)], 1)

@@ -135,18 +135,22 @@ def test_few_tiles_leave_the_map_alone() -> None:
     assert np.array_equal(refine(compare(frame, negative=False), frame, np.eye(3)), np.eye(3))
 
 
+def _by_features(a: view.View, b: view.View) -> list[propose.Proposal]:
+    return propose.by_features(a, b, propose.by_coarse_features(a, b))
+
+
 def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     find = view.find_features
     monkeypatch.setattr(view, "find_features", lambda grey: asked.append(max(grey.shape)) or find(grey))
     city = drawing.picture("city", 1, (360, 270))
-    (sure,) = propose.by_features(view_of(city), view_of(city.crop((20, 20, 340, 250))))
+    (sure,) = _by_features(view_of(city), view_of(city.crop((20, 20, 340, 250))))
     assert sure.inliers >= propose.PLENTY
     other = drawing.picture("city", 2, (360, 270))
-    assert propose.by_features(view_of(city), view_of(other)) == []
+    assert _by_features(view_of(city), view_of(other)) == []
     assert set(asked) == {view.COARSE}
     blur = ImageFilter.GaussianBlur(12)
     smooth = [view_of(drawing.picture("city", seed, (360, 270)).filter(blur)) for seed in (1, 2)]
     assert min(len(one.coarse) for one in smooth) < propose.ENOUGH
-    propose.by_features(*smooth)
+    _by_features(*smooth)
     assert asked[-1] == view.FINE
