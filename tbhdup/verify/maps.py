@@ -5,6 +5,7 @@ A point of the picture's plane is (x / width, y / height); pixel (0, 0) covers (
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -17,7 +18,8 @@ Points = NDArray[np.floating[Any]]
 SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
-def orientations() -> list[Map]:
+@cache
+def orientations() -> tuple[Map, ...]:
     """The eight maps of the whole square onto itself: turned by quarters, mirrored or not; the identity first."""
     found: list[Map] = []
     for swap, flip_x, flip_y in product((False, True), repeat=3):
@@ -28,7 +30,7 @@ def orientations() -> list[Map]:
             if flip:
                 m[row] = [0, 0, 1] - m[row]
         found.append(m)
-    return found
+    return tuple(found)
 
 
 def from_pixels(m: Map, shape_a: tuple[int, int], shape_b: tuple[int, int]) -> Map:

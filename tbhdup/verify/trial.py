@@ -147,7 +147,7 @@ def _has_parallax(a: View, b: View, trial: _Trial, negative: bool) -> bool:
 def _seen(proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding) -> tuple[Evidence, Compared]:
     """What was found under a map that came of a proposal, and what was compared."""
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
-    small = reduced(frame, max(frame.a.shape) / COARSE)
+    small = reduced(frame, max(frame.a.shape) / COARSE) if max(frame.a.shape) > COARSE else frame
     finer = sharper(smoothed(small.a), smoothed(small.b))
     exact = exactness(tiles.correlation[tiles.agree])
     evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, finer)
