@@ -23,7 +23,7 @@ from tbhdup.verify.tiles import (
     sharper,
     smoothed,
 )
-from tbhdup.verify.view import COARSE, SHADED, View
+from tbhdup.verify.view import COARSE, SHADED, SIDE, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
 ROUNDS = 3  # of the tile test, while the map is refined
@@ -31,6 +31,7 @@ SMALL_ROUNDS = 2  # of that on the thumbnails
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
+MOST_ENLARGED = 1.3  # times that a part may be enlarged to thumbnail size and still tell how sharp it is
 PARALLAX = 0.35  # pixels by which parts of a scene lie astray under the best map: of a copy's few do
 PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
 ANOTHER_SHOT = "perhaps another shot of the scene"
@@ -96,7 +97,8 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
         if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
             if proposal.inliers == 0:  # else the edges of a frame around it would count
                 finding = replace(finding, overlaid=finding.overlaid or bool(tiles.differ.any()))
-            evidence, compared = _seen(proposal, refine(tiles, frame, m), frame, tiles, finding)
+            m = refine(tiles, frame, m)
+            evidence, compared = _seen(proposal, m, frame, tiles, finding, _sharper(a, b, frame, m, COARSE))
             return Outcome(finding, evidence, replace(compared, tiles=None))
         m = refine(tiles, frame, m)
     return replace(proposal, map=m) if proposal.inliers and maps.is_sane(m) else proposal
@@ -122,7 +124,8 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     best = _best_trial(a, b, proposal)
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
-    evidence, compared = _seen(proposal, best.map, best.frame, best.tiles, best.finding)
+    finer = _sharper(a, b, best.frame, best.map, SIDE)
+    evidence, compared = _seen(proposal, best.map, best.frame, best.tiles, best.finding, finer)
     if not best.finding.accepted:
         return Outcome(best.finding, None, compared)
     if has_moved(a, b, best.map) and not (a.block or b.block) and _has_parallax(a, b, best, proposal.negative):
@@ -144,14 +147,26 @@ def _has_parallax(a: View, b: View, trial: _Trial, negative: bool) -> bool:
     return astray(tiles) >= PARALLAX
 
 
-def _seen(proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding) -> tuple[Evidence, Compared]:
+def _seen(
+    proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding, finer: float
+) -> tuple[Evidence, Compared]:
     """What was found under a map that came of a proposal, and what was compared."""
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
-    small = reduced(frame, max(frame.a.shape) / COARSE) if max(frame.a.shape) > COARSE else frame
-    finer = sharper(smoothed(small.a), smoothed(small.b))
     exact = exactness(tiles.correlation[tiles.agree])
     evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, finer)
     return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
+
+
+def _sharper(a: View, b: View, frame: Frame, m: maps.Map, side: int) -> float:
+    """How many times finer a's detail is than b's, at thumbnail size; 1 where a small part of one cannot tell.
+
+    side: of what the frame was made from, pixels.
+    """
+    factor = max(frame.a.shape) / COARSE
+    if max(_scales(a, b, frame, m)) * SIDE / side > MOST_ENLARGED * max(factor, 1):
+        return 1.0
+    small = reduced(frame, factor) if factor > 1 else frame
+    return sharper(smoothed(small.a), smoothed(small.b))
 
 
 def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
