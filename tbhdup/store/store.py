@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -243,16 +243,8 @@ class Store:
 
     def thumbnails(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
         """The thumbnails, as they were put, of those of the given contents that have one."""
-        wanted = set(map(as_digest, digests))
-        found: dict[Digest, bytes] = {}
         with self._environment.hold():
-            database = self._environment.find(THUMBNAILS)
-            if database is not None:
-                with self._environment.read() as txn:
-                    found.update(txn.cursor(database).getmulti(sorted(wanted)))
-            pending = self._batch.thumbnails
-            found.update((digest, pending[digest]) for digest in wanted & pending.keys())
-        return found
+            return self._records(THUMBNAILS, set(map(as_digest, digests)), self._batch.thumbnails)
 
     def put_pictures(
         self,
@@ -300,14 +292,8 @@ class Store:
         Raises ValueError for a pair in another order, as a verdict's relation leads from the first to the second.
         """
         wanted = {pair_key(*pair): pair for pair in pairs}
-        found: dict[bytes, bytes] = {}
         with self._environment.hold():
-            database = self._environment.find(f"verdicts:{verifier}")
-            if database is not None:
-                with self._environment.read() as txn:
-                    found.update(txn.cursor(database).getmulti(sorted(wanted)))
-            pending = self._batch.verdicts.get(verifier, {})
-            found.update((key, pending[key]) for key in wanted.keys() & pending.keys())
+            found = self._records(f"verdicts:{verifier}", wanted.keys(), self._batch.verdicts.get(verifier, {}))
             return {wanted[key]: unpack_verdict(record) for key, record in found.items()}
 
     def put_verdicts(self, verifier: str, verdicts: Mapping[Pair, Verdict]) -> None:
@@ -358,6 +344,16 @@ class Store:
             yield self._batch
             if self._batch.due():
                 self.commit()
+
+    def _records(self, name: str, keys: Set[bytes], pending: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Those of some keys that a database has, with what is pending for it; the environment is held meanwhile."""
+        found: dict[bytes, bytes] = {}
+        database = self._environment.find(name)
+        if database is not None:
+            with self._environment.read() as txn:
+                found.update(txn.cursor(database).getmulti(sorted(keys)))
+        found.update((key, pending[key]) for key in keys & pending.keys())
+        return found
 
     def _rows(self, prefix: bytes, ident: bytes) -> Iterator[File]:
         """The committed files of one folder, in order of their keys."""

@@ -1,7 +1,7 @@
 """The first look: two pictures squeezed to small squares, compared tile by tile under a map of the whole frames.
 
 Most copies of a collection are whole frames that were saved, resized, turned or toned, and are exact at this size.
-What is not, and every page, is left to the trial at full size.
+What is not, and what could be a page, is left to the trials.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tbhdup.verify.propose import Proposal, seen_through
-from tbhdup.verify.rules import LEAST_SEEN, SETTLED, exactness
+from tbhdup.verify.rules import LEAST_ALIKE, LEAST_SEEN, SETTLED, exactness
 from tbhdup.verify.tiles import AGREE, Moments, correlate, sharper, smoothed
 from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, THING_AT_A_GLANCE, View, commonest, paper
 
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
-LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
 MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
 HOPELESS = 0.55  # share of the tiles that agree below which the frames are seldom one picture: features will tell
 OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this size than does at a larger one
@@ -52,7 +51,7 @@ class Glance(NamedTuple):
 
     @property
     def hopeless(self) -> bool:
-        """Whether the map is wrong, or the pictures are others."""
+        """Whether the map is likely wrong, or the pictures are others."""
         return self.share < HOPELESS
 
     @property

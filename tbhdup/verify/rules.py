@@ -50,6 +50,7 @@ AREAS_SHOWN = 0.875  # of 4 x 4 areas: a template's content leaves more of them 
 
 # thumbnails that show enough
 LEAST_SEEN = 56  # tiles with something to see: a quarter of a square's
+LEAST_ALIKE = 0.9  # correlation of the worst tile: a small thing laid over, or moved, makes one worse
 SURE_SHARE = 0.98  # of the tiles that agree, to those that agree or differ
 SURE_MEDIAN = 0.96  # correlation
 SURE_EXACT = 0.4  # share of the agreeing tiles that is exact
@@ -105,6 +106,12 @@ def is_sure(tiles: Tiles, finding: Finding, moved: bool) -> bool:
         return finding.share >= SETTLED
     median = float(np.median(tiles.correlation[tiles.both]))
     return not moved and exact >= SURE_EXACT and finding.share >= SURE_SHARE and median >= SURE_MEDIAN
+
+
+def is_spotted(tiles: Tiles) -> bool:
+    """Whether a tile is so unlike the others, which are exact, that some small thing may lie over it."""
+    worst = float(tiles.correlation[tiles.both].min())
+    return worst < LEAST_ALIKE and exactness(tiles.correlation[tiles.agree]) >= MANY_EXACT
 
 
 def other_page(share: float) -> Finding:

@@ -10,7 +10,7 @@ import numpy as np
 from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import Evidence, has_moved, shares
-from tbhdup.verify.rules import Finding, exactness, is_sure, judge
+from tbhdup.verify.rules import Finding, exactness, is_spotted, is_sure, judge
 from tbhdup.verify.tiles import (
     Frame,
     Tiles,
@@ -95,8 +95,10 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
         tiles = compare(frame, proposal.negative)
         finding = judge(tiles, on_ground(frame, glance.ground(a).level), False, shares(m))
         if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
-            if proposal.inliers == 0:  # else the edges of a frame around it would count
-                finding = replace(finding, overlaid=finding.overlaid or bool(tiles.differ.any()))
+            if proposal.inliers == 0 and not finding.overlaid:  # else the edges of a frame around it would count
+                finding = replace(finding, overlaid=bool(tiles.differ.any()))
+                if not finding.overlaid and is_spotted(tiles):
+                    return proposal
             m = refine(tiles, frame, m)
             evidence, compared = _seen(proposal, m, frame, tiles, finding, _sharper(a, b, frame, m, COARSE))
             return Outcome(finding, evidence, replace(compared, tiles=None))

@@ -53,6 +53,22 @@ def test_whole_copies_are_proven_unread(word: str) -> None:
     assert proven >= len(photos()) - 1
 
 
+def test_a_small_thing_laid_over_is_told_or_looked_at_in_full() -> None:
+    in_full = 0
+    for image in photos():
+        copy = image.copy()
+        ImageDraw.Draw(copy).ellipse((200, 140, 240, 180), fill="red")
+        try:
+            verdict = prove(blind(image), blind(copy))
+        except AssertionError as error:
+            assert "asked for" in str(error)
+            in_full += 1
+            continue
+        assert verdict.relation is not None
+        assert verdict.relation.words == ("overlaid",)
+    assert in_full
+
+
 def test_a_thing_laid_over_an_exact_copy_is_told_unread() -> None:
     for image in photos():
         copy = image.copy()
