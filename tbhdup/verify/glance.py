@@ -16,7 +16,7 @@ from tbhdup.verify.tiles import AGREE, Moments, correlate, sharper, smoothed
 from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, THING_AT_A_GLANCE, View, commonest, paper
 
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
-MOST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
+LEAST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
 HOPELESS = 0.55  # share of the tiles that agree below which the frames are seldom one picture: features will tell
 OTHER_PAGE = 0.9  # share below which pages are other pages: more agrees at this size than does at a larger one
 
@@ -73,8 +73,8 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     if len(values) < LEAST_SEEN:
         return Glance(False, 1.0, False, 0.0, 0.0, 1.0)
     exact = exactness(values)
-    same = float(values.min()) >= LEAST_ALIKE and exact >= MOST_EXACT and not any(x.could_be_page for x in grounds)
-    page = any(x.is_page for x in grounds)
+    same = float(values.min()) >= LEAST_ALIKE and exact >= LEAST_EXACT and not any(x.could_be_page for x in grounds)
+    page = any(x.is_page for x in grounds) and min(x.share for x in grounds) > SHADED
     finer = sharper(left, right) if same else 1.0
     return Glance(same, float((values > AGREE).mean()), page, float(np.median(values)), exact, finer)
 

@@ -105,9 +105,10 @@ def linearised(m: Map, at: NDArray[np.float64]) -> Map:
     return affine
 
 
-def direct_homography(source: Points, target: Points) -> Map:
+def direct_homography(source: Points, target: Points, weights: Points | None = None) -> Map:
     """The homography from (N, 2) points to others, N >= 4: normalised direct linear transform.
 
+    weights: (N, 2), of each coordinate of the target; None: they count alike.
     R. Hartley and A. Zisserman, Multiple View Geometry in Computer Vision, algorithm 4.2. The scale is such that the
     last element is 1.
     """
@@ -126,6 +127,8 @@ def direct_homography(source: Points, target: Points) -> Map:
             np.stack([nil, nil, nil, x, y, one, -v * x, -v * y, -v], axis=1),
         ]
     )
+    if weights is not None:
+        rows = rows * weights.T.reshape(-1, 1)
     solution = np.linalg.svd(rows.T @ rows)[2][-1].reshape(3, 3)
     m = np.linalg.inv(k) @ solution @ n
     return np.asarray(m / m[2, 2])

@@ -47,6 +47,7 @@ LEAST_SHARE = 0.6  # of the tiles that agree, to those that agree or differ
 LEAST_IN_AREA = 0.3  # of an area's tiles, so that the area counts as shown
 LEAST_SPEAKING = 8  # tiles that agree or differ in an area that counts, and areas that count
 AREAS_SHOWN = 0.875  # of 4 x 4 areas: a template's content leaves more of them empty
+NEARLY_ALL_EXACT, AREAS_THEN_SHOWN = 0.85, 0.8  # the same where nothing but what lies over it has changed
 
 # thumbnails that show enough
 LEAST_SEEN = 56  # tiles with something to see: a quarter of a square's
@@ -142,12 +143,14 @@ def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool
 
 def _is_scattered(tiles: Tiles) -> bool:
     """R3: the picture shows, exactly, nearly everywhere between the things laid over."""
-    if exactness(tiles.correlation[tiles.agree]) < MANY_EXACT:
+    exact = exactness(tiles.correlation[tiles.agree])
+    if exact < MANY_EXACT:
         return False
     count, bad = _by_area(tiles.agree), _by_area(tiles.differ)
     speaking = count + bad >= LEAST_SPEAKING
     shown = count >= LEAST_IN_AREA * (count + bad)
-    return bool(speaking.sum() >= LEAST_SPEAKING and shown[speaking].mean() >= AREAS_SHOWN)
+    least = AREAS_THEN_SHOWN if exact >= NEARLY_ALL_EXACT else AREAS_SHOWN
+    return bool(speaking.sum() >= LEAST_SPEAKING and shown[speaking].mean() >= least)
 
 
 def best_box(gain: NDArray[np.float64]) -> tuple[int, int, int, int]:

@@ -5,7 +5,9 @@ What two pictures of one template have in common makes the map; what they differ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,9 +29,10 @@ BLURS = (0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # sigma, pixels: tried in turn until bot
 AT_ONCE = 0.9  # correlation at which a tile needs neither shift nor blur
 NEARLY = 0.98  # share of the tiles
 HOPE = 0.45  # share of the tiles that must agree, roughly, for the rest of the work to be worth it
+FLAT_PEAK = 0.01  # bend of a peak of correlation at which it tells a place by half
 MOST_GAIN = 4.0  # of one picture's contrast to the other's
 LEAST_TO_REFINE = 40  # agreeing tiles
-DRIFT_AREAS, LEAST_IN_DRIFT = 8, 8  # along each side of the frame; agreeing tiles in one that counts
+LEAST_IN_DRIFT = 8  # agreeing tiles in an area whose drift counts
 SHARPER = 1.15  # a share of fine detail larger by this factor is worth a blur
 
 Floats = NDArray[np.float32]
@@ -51,18 +54,36 @@ class Frame:
     to_a: maps.Map
 
 
+class Drift(NamedTuple):
+    """Where the tiles of b lie beside their places.
+
+    shift      (rows, columns, 2) float32, -1..1: x and y, pixels
+    certainty  (rows, columns, 2) float32, 0..1: how far a peak of the correlation tells it; along an edge there is none
+    """
+
+    shift: Floats
+    certainty: Floats
+
+    @staticmethod
+    def at_peak(at: Mapping[tuple[int, int], Floats]) -> Drift:
+        """From the correlations at shifts (y, x) by a pixel, as the peaks of parabolas through three."""
+        before, after = (np.stack([at[0, k], at[k, 0]], axis=-1) for k in (-1, 1))
+        bend = np.maximum(2 * at[0, 0][..., None] - before - after, np.float32(1e-6))
+        return Drift(np.clip((after - before) / (2 * bend), -1, 1), bend / (bend + np.float32(FLAT_PEAK)))
+
+
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """What the tiles of a frame say.
 
     correlation  (rows, columns) float32, -1..1: of the tile's luminance in a and in b
-    drift        (rows, columns, 2) float32, -1..1: the shift of b, x and y in pixels, at which it would be largest
+    drift        the shift of b at which it would be largest; None: not measured, as nearly all tiles agree without one
     textured_a   (rows, columns) bool: there is something to see in a's tile; textured_b: in b's
     inside       (rows, columns) bool: the tile lies wholly inside both pictures
     """
 
     correlation: Floats
-    drift: Floats
+    drift: Drift | None
     textured_a: Bools
     textured_b: Bools
     inside: Bools
@@ -124,23 +145,25 @@ def reduced(frame: Frame, factor: float) -> Frame:
     return Frame(a, b, (inside > 0.999).astype(np.uint8), frame.to_a)
 
 
-def compare(frame: Frame, negative: bool) -> Tiles:
+def compare(frame: Frame, negative: bool, *, measure_drift: bool = False) -> Tiles:
     """Correlate the tiles of a with those of b, or of its negative.
 
     Only as much is done as is needed until nearly all tiles correlate: first both pictures are made equally sharp,
     then each tile takes the best of the shifts by one pixel.
+    measure_drift: also where no tile needs a shift.
     """
     a, b = (soft(x - np.float32(128), SMOOTH) for x in (frame.a, frame.b))
     b = -b if negative else b
     inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
     left, right = Moments.of(a), Moments.of(b)
     correlation = correlate(left, right)
-    drift = np.zeros((*correlation.shape, 2), np.float32)
+    drift: Drift | None = None
     seen = inside & (left.variance > TEXTURE**2 / 4) & (right.variance > TEXTURE**2 / 4)
-    if _share(correlation[seen] > DIFFER) >= HOPE and _share(correlation[seen] > AT_ONCE) < NEARLY:
-        left, right = _equally_sharp(left, right, seen)
-        correlation = correlate(left, right)
+    if _share(correlation[seen] > DIFFER) >= HOPE:
         if _share(correlation[seen] > AT_ONCE) < NEARLY:
+            left, right = _equally_sharp(left, right, seen)
+            correlation = correlate(left, right)
+        if measure_drift or _share(correlation[seen] > AT_ONCE) < NEARLY:
             moved = _Moved(left, right)
             at = {(0, 0): correlation}
             for ring in SHIFTS:
@@ -148,8 +171,7 @@ def compare(frame: Frame, negative: bool) -> Tiles:
                 correlation = np.max(list(at.values()), axis=0)
                 if _share(correlation[seen] > AT_ONCE) >= NEARLY:
                     break
-            drift[..., 0] = _peak(at[0, -1], at[0, 0], at[0, 1])
-            drift[..., 1] = _peak(at[-1, 0], at[0, 0], at[1, 0])
+            drift = Drift.at_peak(at)
     alike = inside & (correlation > AGREE) & (left.variance > 1)
     gain = float(np.sqrt(np.median(right.variance[alike] / left.variance[alike]))) if alike.any() else 1.0
     gain = min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
@@ -205,12 +227,6 @@ def _normalised(together: Floats, variance_a: Floats, variance_b: Floats) -> Flo
     return np.asarray(together / np.sqrt(np.maximum(variance_a * variance_b, 1e-3)))
 
 
-def _peak(before: Floats, here: Floats, after: Floats) -> Floats:
-    """Where the parabola through the values at -1, 0 and 1 is largest, within -1..1."""
-    bend = np.maximum(2 * here - before - after, 1e-6)
-    return np.asarray(np.clip((after - before) / (2 * bend), -1, 1))
-
-
 def _share(flags: Bools) -> float:
     return np.count_nonzero(flags) / flags.size if flags.size else 1.0
 
@@ -218,27 +234,32 @@ def _share(flags: Bools) -> float:
 def refine(tiles: Tiles, frame: Frame, m: maps.Map) -> maps.Map:
     """The map from a to b, corrected by the homography that fits the drift of the tiles that agree."""
     rows, columns = np.nonzero(tiles.agree)
-    if len(rows) < LEAST_TO_REFINE:
+    if tiles.drift is None or len(rows) < LEAST_TO_REFINE:
         return m
     centres = np.stack([columns + 1, rows + 1], axis=1) * float(CELL) - 0.5
-    moved = centres + tiles.drift[rows, columns]
+    moved = centres + tiles.drift.shift[rows, columns]
+    weights = tiles.drift.certainty[rows, columns]
     pixels = maps.to_pixels((frame.a.shape[1], frame.a.shape[0]))
-    correction = np.linalg.inv(pixels) @ maps.direct_homography(centres, moved) @ pixels
+    correction = np.linalg.inv(pixels) @ maps.direct_homography(centres, moved, weights) @ pixels
     return np.asarray(m @ frame.to_a @ correction @ np.linalg.inv(frame.to_a))
 
 
-def astray(tiles: Tiles) -> float:
+def astray(tiles: Tiles, along: int) -> float:
     """How far from their places things lie, pixels: the median over areas of the mean drift of the tiles that agree.
 
-    Noise goes in all directions within an area. What is left after `refine` has moved against the rest of the scene.
+    along: areas along each side of the frame. Noise goes in all directions within an area. What is left after `refine`
+    has moved against the rest of the scene. 0 where the drift was not measured.
     """
-    rows, columns = (np.arange(n) * DRIFT_AREAS // n for n in tiles.agree.shape)
-    areas = (rows[:, None] * DRIFT_AREAS + columns[None, :])[tiles.agree]
+    if tiles.drift is None:
+        return 0.0
+    rows, columns = (np.arange(n) * along // n for n in tiles.agree.shape)
+    areas = (rows[:, None] * along + columns[None, :])[tiles.agree]
     count = np.bincount(areas)
     enough = count >= LEAST_IN_DRIFT
     if not enough.any():
         return 0.0
-    x, y = (np.bincount(areas, axis)[enough] / count[enough] for axis in tiles.drift[tiles.agree].T)
+    told = tiles.drift.shift * tiles.drift.certainty
+    x, y = (np.bincount(areas, axis)[enough] / count[enough] for axis in told[tiles.agree].T)
     return float(np.median(np.hypot(x, y)))
 
 

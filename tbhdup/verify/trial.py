@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import Proposal
-from tbhdup.verify.relation import Evidence, has_moved, shares
-from tbhdup.verify.rules import Finding, exactness, is_spotted, is_sure, judge
+from tbhdup.verify.relation import EXACT_BESIDE_ANOTHER, WHOLE, Evidence, has_moved, shares
+from tbhdup.verify.rules import MANY_EXACT, Finding, exactness, is_spotted, is_sure, judge
 from tbhdup.verify.tiles import (
     Frame,
     Tiles,
@@ -26,16 +27,23 @@ from tbhdup.verify.tiles import (
 from tbhdup.verify.view import COARSE, SHADED, SIDE, View
 
 LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less is a part in common, not a copy
+MOST_FRAMED = 0.75  # share of a picture that another fills, and seams surround: of shots of shelves it is more
 ROUNDS = 3  # of the tile test, while the map is refined
 SMALL_ROUNDS = 2  # of that on the thumbnails
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
 MOST_ENLARGED = 1.3  # times that a part may be enlarged to thumbnail size and still tell how sharp it is
-PARALLAX = 0.35  # pixels by which parts of a scene lie astray under the best map: of a copy's few do
+PARALLAX, PARALLAX_WHOLE = 0.15, 0.35  # pixels by which parts of a scene lie astray under the best map; of whole frames
+PARALLAX_AREAS = 8  # along each side of the frame, in which that is told
 PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
+DOUBT, DOUBT_WHOLE = 0.03, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size
+DOUBT_AREAS, DOUBT_ROUNDS = 3, 2
 ANOTHER_SHOT = "perhaps another shot of the scene"
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
+
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,15 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
         frame = make_frame(a.small, b.small, m, COARSE) if maps.is_sane(m) else None
         if frame is None:
             return proposal
-        tiles = compare(frame, proposal.negative)
-        finding = judge(tiles, on_ground(frame, glance.ground(a).level), False, shares(m))
+        parts = shares(m)
+        tiles = compare(frame, proposal.negative, measure_drift=min(parts) < WHOLE)
+        finding = judge(tiles, on_ground(frame, glance.ground(a).level), False, parts)
         if finding.accepted and is_sure(tiles, finding, has_moved(a, b, m)):
             if proposal.inliers == 0 and not finding.overlaid:  # else the edges of a frame around it would count
                 finding = replace(finding, overlaid=bool(tiles.differ.any()))
                 if not finding.overlaid and is_spotted(tiles):
                     return proposal
-            m = refine(tiles, frame, m)
-            evidence, compared = _seen(proposal, m, frame, tiles, finding, _sharper(a, b, frame, m, COARSE))
-            return Outcome(finding, evidence, replace(compared, tiles=None))
+            return _settled_small(a, b, proposal, _Trial(m, frame, tiles, finding))
         m = refine(tiles, frame, m)
     return replace(proposal, map=m) if proposal.inliers and maps.is_sane(m) else proposal
 
@@ -112,6 +119,18 @@ class _Trial:
     frame: Frame
     tiles: Tiles
     finding: Finding
+
+    @property
+    def exact(self) -> float:
+        return exactness(self.tiles.correlation[self.tiles.agree])
+
+    def refined(self, a: Picture, b: Picture, negative: bool, side: int) -> _Trial:
+        """The same of two pictures under the map that the drift of the tiles corrects; itself where there is none."""
+        m = refine(self.tiles, self.frame, self.map)
+        frame = make_frame(a, b, m, side) if maps.is_sane(m) else None
+        if frame is None:
+            return self
+        return replace(self, map=m, frame=frame, tiles=compare(frame, negative, measure_drift=True))
 
     @property
     def merit(self) -> tuple[bool, bool, float]:
@@ -126,37 +145,69 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     best = _best_trial(a, b, proposal)
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
-    finer = _sharper(a, b, best.frame, best.map, SIDE)
-    evidence, compared = _seen(proposal, best.map, best.frame, best.tiles, best.finding, finer)
     if not best.finding.accepted:
-        return Outcome(best.finding, None, compared)
-    if has_moved(a, b, best.map) and not (a.block or b.block) and _has_parallax(a, b, best, proposal.negative):
-        return Outcome(replace(best.finding, accepted=False, confidence=0.5, reason=ANOTHER_SHOT), None, compared)
-    return Outcome(best.finding, evidence, compared)
+        return Outcome(best.finding, None, _compared(proposal, best))
+    return _settled(a, b, proposal, best)
 
 
-def _has_parallax(a: View, b: View, trial: _Trial, negative: bool) -> bool:
-    """Whether no one map takes all parts of the scene to their places, as near and far ones moved differently."""
-    m, frame, tiles = trial.map, trial.frame, trial.tiles
+def _settled(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
+    """What comes of a trial that was accepted, at full size, under the map that refining leads to.
+
+    It is refused where no one map takes all parts of the scene to their places, as near and far ones moved differently.
+    """
+    exact = EXACT_BESIDE_ANOTHER if max(shares(trial.map)) < WHOLE else 0.0
     for _ in range(PARALLAX_ROUNDS):
-        if astray(tiles) < PARALLAX:
-            return False
-        m = refine(tiles, frame, m)
-        finer = make_frame(a.image, b.image, m) if maps.is_sane(m) else None
-        if finer is None:
-            return False
-        frame, tiles = finer, compare(finer, negative)
-    return astray(tiles) >= PARALLAX
+        if trial.exact >= exact and not _has_parallax(a, b, trial):
+            break
+        trial = trial.refined(a.image, b.image, proposal.negative, SIDE)
+    if _has_parallax(a, b, trial):
+        finding = replace(trial.finding, accepted=False, confidence=0.5, reason=ANOTHER_SHOT)
+        return Outcome(finding, None, _compared(proposal, trial))
+    return Outcome(trial.finding, _evidence(a, b, proposal, trial, SIDE), _compared(proposal, trial))
 
 
-def _seen(
-    proposal: Proposal, m: maps.Map, frame: Frame, tiles: Tiles, finding: Finding, finer: float
-) -> tuple[Evidence, Compared]:
-    """What was found under a map that came of a proposal, and what was compared."""
+def _has_parallax(a: View, b: View, trial: _Trial) -> bool:
+    """Whether parts of the scene lie astray, which blocks would feign; a picture in a frame is no other shot."""
+    parts = shares(trial.map)
+    if astray(trial.tiles, PARALLAX_AREAS) < (PARALLAX_WHOLE if min(parts) >= WHOLE else PARALLAX):
+        return False
+    framed = max(parts) >= WHOLE and min(parts) < MOST_FRAMED and (a.is_joined or b.is_joined)
+    return not (a.block or b.block or framed)
+
+
+def _settled_small(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
+    """The same of thumbnails, but where these leave a doubt whether all parts of the scene are at their places."""
+    for _ in range(DOUBT_ROUNDS):
+        if not _is_doubtful(a, b, trial):
+            break
+        trial = trial.refined(a.small, b.small, proposal.negative, COARSE)
+    if _is_doubtful(a, b, trial):
+        return _settled(a, b, proposal, trial.refined(a.image, b.image, proposal.negative, SIDE))
+    trial = replace(trial, map=refine(trial.tiles, trial.frame, trial.map))
+    compared = replace(_compared(proposal, trial), tiles=None)
+    return Outcome(trial.finding, _evidence(a, b, proposal, trial, COARSE), compared)
+
+
+def _is_doubtful(a: View, b: View, trial: _Trial) -> bool:
+    whole = min(shares(trial.map)) >= WHOLE
+    if whole and trial.exact >= MANY_EXACT:
+        return False
+    enlarged = max(_scales(a, b, trial.frame, trial.map)) * SIDE / COARSE
+    return astray(trial.tiles, DOUBT_AREAS) > (DOUBT_WHOLE if whole else DOUBT) * max(enlarged, 1)
+
+
+def _compared(proposal: Proposal, trial: _Trial) -> Compared:
+    to_a = trial.frame.to_a
+    return Compared(trial.map, proposal.negative, to_a, trial.map @ to_a, trial.tiles)
+
+
+def _evidence(a: View, b: View, proposal: Proposal, trial: _Trial, side: int) -> Evidence:
+    """What an accepted trial found; side: of what its frame was made from, pixels."""
+    tiles = trial.tiles
     agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
-    exact = exactness(tiles.correlation[tiles.agree])
-    evidence = Evidence(m, proposal.negative, proposal.inliers, agreement, exact, finding.overlaid, finer)
-    return evidence, Compared(m, proposal.negative, frame.to_a, m @ frame.to_a, tiles)
+    finer = _sharper(a, b, trial.frame, trial.map, side)
+    overlaid = trial.finding.overlaid
+    return Evidence(trial.map, proposal.negative, proposal.inliers, agreement, trial.exact, overlaid, finer)
 
 
 def _sharper(a: View, b: View, frame: Frame, m: maps.Map, side: int) -> float:
@@ -199,7 +250,7 @@ def _best_trial(a: View, b: View, proposal: Proposal) -> _Trial | None:
 
 
 def _trial(a: View, b: View, frame: Frame, m: maps.Map, parts: tuple[float, float], negative: bool) -> _Trial:
-    tiles = compare(frame, negative)
+    tiles = compare(frame, negative, measure_drift=True)
     level, taken = a.ground
     is_page = a.is_page or (b.is_page and taken > SHADED)
     return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), is_page, parts))

@@ -124,7 +124,7 @@ def test_a_map_that_is_a_pixel_off_is_refined() -> None:
     shifted = np.roll(view.grey, 1, axis=1)
     frame = Frame(view.grey, shifted, np.ones_like(view.grey, np.uint8), np.eye(3))
     tiles = compare(frame, negative=False)
-    assert np.median(tiles.drift[tiles.agree], axis=0) == pytest.approx((1, 0), abs=0.1)
+    assert np.median(tiles.drift.shift[tiles.agree], axis=0) == pytest.approx((1, 0), abs=0.1)
     refined = refine(tiles, frame, np.eye(3))
     assert maps.apply(refined, np.array([[0.5, 0.5]]))[0] == pytest.approx((0.5 + 1 / 384, 0.5), abs=1e-3)
 
@@ -154,3 +154,25 @@ def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monke
     assert min(len(one.coarse) for one in smooth) < propose.ENOUGH
     _by_features(*smooth)
     assert asked[-1] == view.FINE
+
+
+def test_along_an_edge_the_drift_is_uncertain() -> None:
+    stripes = (np.arange(384) // 12 % 2 * 80 + 60)[None, :] + np.zeros((288, 384))
+    edges = np.asarray(stripes + np.random.default_rng(0).normal(0, 1, stripes.shape), np.float32)
+    frame = Frame(edges, edges, np.ones_like(edges, np.uint8), np.eye(3))
+    tiles = compare(frame, negative=False, measure_drift=True)
+    across, down = np.median(tiles.drift.certainty[tiles.agree], axis=0)
+    assert across > 0.9
+    assert down < 0.3
+
+
+def test_points_of_no_weight_do_not_move_a_homography() -> None:
+    rng = np.random.default_rng(0)
+    m = np.array([[1.1, 0.1, 3], [-0.05, 0.9, 2], [1e-4, 2e-4, 1]])
+    source = rng.uniform(0, 300, (60, 2))
+    target = maps.apply(m, source)
+    weights = np.ones((60, 2))
+    target[:10, 0] += 40
+    weights[:10, 0] = 0
+    assert maps.direct_homography(source, target, weights) == pytest.approx(m, abs=1e-6)
+    assert maps.direct_homography(source, target) != pytest.approx(m, abs=1e-2)

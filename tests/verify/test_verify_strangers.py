@@ -182,3 +182,26 @@ def test_half_of_a_collage_is_no_other_shot() -> None:
         assert verdict.accepted
         assert verdict.relation is not None
         assert "part of a collage" in verdict.relation.words
+
+
+def _seen_from_beside(scene: Image.Image, most: float) -> Image.Image:
+    """What a camera sees that has moved sideways: things at other depths move by other distances, at most so many pixels."""
+    pixels = np.asarray(scene, np.float64)
+    columns = np.arange(scene.width)
+    depth = most * np.sin(3 * np.pi * np.arange(scene.height) / scene.height)
+    rows = [
+        np.stack([np.interp(columns + shift, columns, row[:, channel]) for channel in range(3)], axis=-1)
+        for row, shift in zip(pixels, depth, strict=True)
+    ]
+    return Image.fromarray(np.round(np.stack(rows)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_near_things_that_moved_against_far_ones_tell_another_shot(kind: str) -> None:
+    box = (20, 15, 440, 330)
+    for seed in range(3):
+        scene = drawing.picture(kind, seed)
+        assert prove(view_of(scene), view_of(scene.crop(box))).accepted
+        verdict = prove(view_of(scene), view_of(_seen_from_beside(scene, 3).crop(box)))
+        assert not verdict.accepted, seed
+        assert verdict.reason == "perhaps another shot of the scene"
