@@ -177,7 +177,7 @@ def _has_parallax(a: View, b: View, trial: _Trial) -> bool:
 
 
 def _settled_small(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
-    """The same of thumbnails, but where these leave a doubt whether all parts of the scene are at their places."""
+    """The same at thumbnail size; at full size where thumbnails leave a doubt whether parts of the scene lie astray."""
     for _ in range(DOUBT_ROUNDS):
         if not _is_doubtful(a, b, trial):
             break
@@ -190,6 +190,7 @@ def _settled_small(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outco
 
 
 def _is_doubtful(a: View, b: View, trial: _Trial) -> bool:
+    """Whether parts may lie astray at full size; what was enlarged lies so much the less exactly."""
     whole = min(shares(trial.map)) >= WHOLE
     if whole and trial.exact >= MANY_EXACT:
         return False
