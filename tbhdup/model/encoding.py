@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from tbhdup.errors import WeightsError
 from tbhdup.model.device import choose_device, choose_precision
+from tbhdup.model.fused import can_fuse, fuse
 from tbhdup.model.network import Encoder
 from tbhdup.model.record import BATCH, Preprocessing, Record, file_digest, read_record
 
@@ -30,7 +31,7 @@ class BatchEncoder:
         self.device = choose_device(device)
         self.dtype = dtype or choose_precision(self.device)
         torch.set_num_threads(1)
-        self._network = load_network(self.record).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
+        self._network = fastest(load_network(self.record), self.device, self.dtype)
 
     @torch.inference_mode()
     def encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
@@ -40,8 +41,7 @@ class BatchEncoder:
         batch[:count] = pixels
         x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            heads = self._network(x)
+        heads = self._network(x)
         logits = heads.logits[:count].cpu().numpy()
         unit = self._network.distinct(heads.latent)[:count].cpu().numpy()
         return pack_codes(logits), quantise_latents(unit)
@@ -58,6 +58,14 @@ def load_network(record: Record) -> Encoder:
         network.load_state_dict(state)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(f"{record.path} cannot be loaded: {error}") from error
+    return network
+
+
+def fastest(network: Encoder, device: torch.device, dtype: torch.dtype) -> Encoder:
+    """A folded network, in place, as it runs fastest there on batches of one shape."""
+    network.halve(dtype).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types device and format apart
+    if can_fuse(device):
+        fuse(network)
     return network
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tbhdup.model.trunk import ConvNorm, Trunk, conv_norms
+from tbhdup.model.trunk import FIRST, ConvNorm, Trunk, conv_norms
 from tbhdup.values import CODE_BITS, LATENT_SIZE
 
 CHANNELS = 1280
@@ -80,16 +80,12 @@ class Encoder(nn.Module):
         """The trunk's channels, pooled: (n, 1280) fp32."""
         if self.turned:
             pixels = pixels.flip(2, 3)
-        x = (pixels.float() - 127.0) / 128.0
-        with torch.autocast(pixels.device.type, enabled=False):
-            x = self.trunk.first(x)
-        return self.pool(self.last(self.trunk.rest(x)))  # type: ignore[no-any-return]  # modules are untyped calls
+        return self.pool(self.last(self.trunk((pixels.float() - 127.0) / 128.0)))  # type: ignore[no-any-return]  # modules are untyped calls
 
     def heads(self, pooled: Tensor) -> Heads:
-        """Both bottlenecks in fp32, also under autocast: a sign near zero must not hang on half precision."""
-        with torch.autocast(pooled.device.type, enabled=False):
-            features = (pooled.float() - self.centre) @ self.axes.T
-            return Heads(features, self.code_norm(self.code(features)), self.latent_norm(self.latent(features)))
+        """Both bottlenecks, in fp32: a sign near zero must not hang on half precision."""
+        features = (pooled - self.centre) @ self.axes.T
+        return Heads(features, self.code_norm(self.code(features)), self.latent_norm(self.latent(features)))
 
     def forward(self, pixels: Tensor) -> Heads:
         return self.heads(self.pooled(pixels))
@@ -115,6 +111,15 @@ class Encoder(nn.Module):
         self.turned = True
         self.code_norm = _fold_into(self.code, self.code_norm)
         self.latent_norm = _fold_into(self.latent, self.latent_norm)
+        return self
+
+    def halve(self, dtype: torch.dtype) -> Encoder:
+        """Let all but the first stages run in half precision; inference only, in place.
+
+        The rounding of those flips more bits than that of all others.
+        """
+        self.trunk.stages[FIRST:].to(dtype)
+        self.last.to(dtype)
         return self
 
 
