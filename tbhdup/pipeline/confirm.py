@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -24,7 +24,8 @@ AT_ONCE = 8  # pairs that are chosen at a time where a neighbourhood has more th
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
 NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
-REFUSALS = 2  # failed proofs between two connected parts, the first of their likely centres, that end the asking
+REFUSALS = 2  # failed proofs between two connected parts that end the asking, the first of their likely centres;
+# one does where no pair is close: nearer than halfway from the least cosine to 1
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
 
@@ -70,9 +71,10 @@ def confirm(
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
     proof = _Proof(pictures, files, store, on_progress, len(found))
-    decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart)
+    close = (1 + thresholds.cosine) / 2
+    decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart, close)
     with Provers(KnownContents(files, again, store), threads) as provers:
-        provers.settle(_inquire(proof, decide(pairs), rank, apart) for pairs in _neighbourhoods(found, digests, likely))
+        provers.settle(_inquire(proof, decide(near), rank, apart) for near in _neighbourhoods(found, digests, likely))
     store.commit()
     matches = sorted(proof.matches, key=lambda match: (match.a, match.b))  # whichever neighbourhood came first
     return Confirmed(matches, len(found), proof.proven, proof.recalled)
@@ -111,33 +113,28 @@ def _likely_centres(
     return {digests[place]: (number,) for number, place in enumerate(order)}
 
 
-def _neighbourhoods(found: NDArray[np.void], digests: Sequence[Digest], rank: groups.Rank) -> Iterator[list[Pair]]:
-    """The candidate pairs of one connected neighbourhood after the other.
+Near = Mapping[Pair, float]
+"""Candidate pairs, the smaller digest of each first, in the order in which they are looked at, with their cosines."""
 
-    Each is walked from its first picture by rank to neighbour after neighbour, so that views are used again; each
-    picture's best pairs come first.
+
+def _neighbourhoods(found: search.Candidates, digests: Sequence[Digest], rank: groups.Rank) -> Iterable[Near]:
+    """The candidate pairs of each connected neighbourhood.
+
+    Those of its first picture by rank come first, and so on, so that what is near a centre meets it before it meets the
+    others there; a picture's best pairs come first.
     """
-    edges: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for i, j, _, cosine in found.tolist():
-        edges[i].append((-cosine, j))
-        edges[j].append((-cosine, i))
-    visited: set[int] = set()
-    for start in sorted(edges, key=lambda place: rank[digests[place]]):
-        pairs: list[Pair] = []
-        todo = [start]
-        while todo:
-            here = todo.pop()
-            if here in visited:
-                continue
-            visited.add(here)
-            near = sorted(edges[here])
-            for _, there in near:
-                if there not in visited:
-                    a, b = digests[here], digests[there]
-                    pairs.append((min(a, b), max(a, b)))
-            todo.extend(there for _, there in reversed(near))
-        if pairs:
-            yield pairs
+    order = np.array([rank[digest][0] for digest in digests])
+    first, second = np.sort([order[found["i"]], order[found["j"]]], axis=0)
+    connected = groups.Connected()
+    near: list[tuple[Pair, float]] = []
+    for i, j, _, cosine in found[np.lexsort((second, -found["cosine"], first))].tolist():
+        pair = digests[i], digests[j]
+        connected.join(*pair)
+        near.append(((min(pair), max(pair)), cosine))
+    found_in: dict[Digest, dict[Pair, float]] = defaultdict(dict)
+    for pair, cosine in near:
+        found_in[connected.root(pair[0])][pair] = cosine
+    return found_in.values()
 
 
 Deciding = Generator[Sequence[Pair], Sequence[Verdict], dict[Pair, Verdict]]
@@ -177,8 +174,9 @@ class _Proof:
         self.proven += len(fresh)
         return {pair: known.get(pair) or fresh[pair] for pair in pairs}
 
-    def decide_all(self, pairs: Sequence[Pair]) -> Deciding:
+    def decide_all(self, near: Near) -> Deciding:
         """Decide every pair, whether others connect it or not."""
+        pairs = list(near)
         verdicts: dict[Pair, Verdict] = {}
         for start in range(0, len(pairs), WINDOW):
             some = pairs[start : start + WINDOW]
@@ -223,16 +221,18 @@ def _inquire(proof: _Proof, deciding: Deciding, rank: groups.Rank, apart: groups
     proof.matches += proof.matches_among(verdicts)
 
 
-def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, pairs: Sequence[Pair]) -> Deciding:
+def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, close: float, near: Near) -> Deciding:
     """Find what is connected in a neighbourhood, by few proofs; rank: of the likely centres.
+
+    close: cosine at which a pair is asked for although the roots of its parts were refused.
 
     What would join two connected parts is first asked of their roots, the likely centres, which every member has to
     match in the end. So that parts grow around them, a small neighbourhood asks for one pair at a time, a large one for
     pairs of parts that no other pair could join meanwhile.
     """
-    parts = _Parts(rank, apart)
-    at_once = 1 if len(pairs) <= WINDOW else AT_ONCE
-    left, waiting = iter(pairs), list[Pair]()
+    parts = _Parts(rank, apart, {pair for pair, cosine in near.items() if cosine >= close})
+    at_once = 1 if len(near) <= WINDOW else AT_ONCE
+    left, waiting = iter(near), list[Pair]()
     while waiting := waiting + list(islice(left, WINDOW - len(waiting))):
         before = len(waiting)
         chosen, waiting = parts.choose(waiting, at_once)
@@ -246,10 +246,11 @@ def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, pairs: Seque
 class _Parts:
     """The connected parts of a neighbourhood, as far as they are known. Their roots are the likely centres."""
 
-    def __init__(self, rank: groups.Rank, apart: groups.Pairs) -> None:
+    def __init__(self, rank: groups.Rank, apart: groups.Pairs, close: groups.Pairs) -> None:
         self.verdicts: dict[Pair, Verdict] = {}
         self._rank = rank
         self._apart = apart
+        self._close = close
         self._connected = groups.Connected()
         self._refused: Counter[frozenset[Digest]] = Counter()  # between the parts of two roots
 
@@ -265,7 +266,8 @@ class _Parts:
             if len(chosen) == limit:
                 return chosen, waits + list(waiting[number:])
             roots = self._roots(pair)
-            if pair in self.verdicts or len(roots) == 1 or self._refused[roots] >= REFUSALS:
+            refused = self._refused[roots] >= (REFUSALS if pair in self._close else 1)
+            if pair in self.verdicts or len(roots) == 1 or refused:
                 continue
             waits.append(pair)
             if touched.isdisjoint(roots):
