@@ -39,11 +39,21 @@ class Features:
         return len(self.scales)
 
 
-def find_features(grey: NDArray[np.uint8]) -> Features:
-    """The strongest features of a (h, w) picture, at most KEYPOINTS."""
+def find_features(grey: NDArray[np.uint8], quick: bool = False) -> Features:
+    """The strongest features of a (h, w) picture, at most KEYPOINTS.
+
+    quick: descriptors are read at half the size, off a picture that is softer than it should be by up to 1.6. They
+    match a little less well, and take a third less time.
+    """
     shape = grey.shape[1], grey.shape[0]
     sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
-    keypoints, descriptors = sift.detectAndCompute(grey, None)
+    if quick:
+        keypoints = sift.detect(grey)
+        for keypoint in keypoints:
+            keypoint.octave = _next_octave(keypoint.octave)
+        keypoints, descriptors = sift.compute(grey, keypoints)
+    else:
+        keypoints, descriptors = sift.detectAndCompute(grey, None)
     if not keypoints:
         none = np.zeros(0, np.float32)
         return Features(shape, np.zeros((0, 2), np.float32), none, none, np.zeros((0, 128), np.uint8))
@@ -55,6 +65,14 @@ def find_features(grey: NDArray[np.uint8]) -> Features:
         angles=np.deg2rad(np.array([k.angle for k in keypoints], np.float32)),
         descriptors=np.round(roots * NORM).astype(np.uint8),
     )
+
+
+def _next_octave(packed: int) -> int:
+    """Where OpenCV is to describe a keypoint, octave in the lowest byte and layer in the next: an octave further on.
+
+    There it takes the first layer, which is the least soft.
+    """
+    return (packed & ~0xFFFF) | ((packed + 1) & 0xFF)
 
 
 def mirrored(features: Features) -> Features:

@@ -109,7 +109,7 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
                 finding = replace(finding, overlaid=bool(tiles.differ.any()))
                 if not finding.overlaid and is_spotted(tiles):
                     return proposal
-            return _settled_small(a, b, proposal, _Trial(m, frame, tiles, finding))
+            return _settled_small(a, b, proposal, _Trial(m, parts, frame, tiles, finding))
         m = refine(tiles, frame, m)
     return replace(proposal, map=m) if proposal.inliers and maps.is_sane(m) else proposal
 
@@ -117,6 +117,7 @@ def try_small(a: View, b: View, proposal: Proposal) -> Outcome | Proposal:
 @dataclass(frozen=True, slots=True)
 class _Trial:
     map: maps.Map
+    parts: tuple[float, float]  # of the two pictures that it shows
     frame: Frame
     tiles: Tiles
     finding: Finding
@@ -131,7 +132,7 @@ class _Trial:
         frame = make_frame(a, b, m, side) if maps.is_sane(m) else None
         if frame is None:
             return self
-        return replace(self, map=m, frame=frame, tiles=compare(frame, negative, measure_drift=True))
+        return replace(self, map=m, parts=shares(m), frame=frame, tiles=compare(frame, negative, measure_drift=True))
 
     @property
     def merit(self) -> tuple[bool, bool, float]:
@@ -156,7 +157,7 @@ def _settled(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
 
     It is refused where no one map takes all parts of the scene to their places, as near and far ones moved differently.
     """
-    exact = EXACT_BESIDE_ANOTHER if max(shares(trial.map)) < WHOLE else 0.0
+    exact = EXACT_BESIDE_ANOTHER if max(trial.parts) < WHOLE else 0.0
     for _ in range(PARALLAX_ROUNDS):
         if trial.exact >= exact and not _has_parallax(a, b, trial):
             break
@@ -169,10 +170,9 @@ def _settled(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
 
 def _has_parallax(a: View, b: View, trial: _Trial) -> bool:
     """Whether parts of the scene lie astray, which blocks would feign; a picture in a frame is no other shot."""
-    parts = shares(trial.map)
-    if astray(trial.tiles, PARALLAX_AREAS) < (PARALLAX_WHOLE if min(parts) >= WHOLE else PARALLAX):
+    if astray(trial.tiles, PARALLAX_AREAS) < (PARALLAX_WHOLE if min(trial.parts) >= WHOLE else PARALLAX):
         return False
-    framed = max(parts) >= WHOLE and min(parts) < MOST_FRAMED and (a.is_joined or b.is_joined)
+    framed = max(trial.parts) >= WHOLE and min(trial.parts) < MOST_FRAMED and (a.is_joined or b.is_joined)
     return not (a.block or b.block or framed)
 
 
@@ -191,7 +191,7 @@ def _settled_small(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outco
 
 def _is_doubtful(a: View, b: View, trial: _Trial) -> bool:
     """Whether parts may lie astray at full size; what was enlarged lies so much the less exactly."""
-    whole = min(shares(trial.map)) >= WHOLE
+    whole = min(trial.parts) >= WHOLE
     if whole and trial.exact >= MANY_EXACT:
         return False
     enlarged = max(_scales(a, b, trial.frame, trial.map)) * SIDE / COARSE
@@ -255,7 +255,7 @@ def _trial(a: View, b: View, frame: Frame, m: maps.Map, parts: tuple[float, floa
     tiles = compare(frame, negative, measure_drift=True)
     level, taken = a.ground
     is_page = a.is_page or (b.is_page and taken > SHADED)
-    return _Trial(m, frame, tiles, judge(tiles, on_ground(frame, level), is_page, parts))
+    return _Trial(m, parts, frame, tiles, judge(tiles, on_ground(frame, level), is_page, parts))
 
 
 def _coarseness(a: View, b: View, frame: Frame, m: maps.Map) -> float:

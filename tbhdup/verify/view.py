@@ -285,7 +285,7 @@ def _small(view: View) -> NDArray[np.uint8]:
 
 
 def _coarse(view: View) -> Features:
-    return find_features(view.small)
+    return find_features(view.small, quick=True)
 
 
 def _fine(view: View) -> Features:

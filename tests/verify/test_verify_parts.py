@@ -83,17 +83,18 @@ def test_a_homography_is_found_from_its_points() -> None:
     assert maps.apply(near, points[:1]) == pytest.approx(maps.apply(m, points[:1]))
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("kind", drawing.PHOTOS)
-def test_mirrored_and_inverted_features_need_no_second_detection(kind: str) -> None:
+def test_mirrored_and_inverted_features_need_no_second_detection(kind: str, quick: bool) -> None:
     image = drawing.picture(kind, 1, (320, 240)).convert("L")
-    found = features.find_features(np.asarray(image))
+    found = features.find_features(np.asarray(image), quick)
     flipped = features.mirrored(found)
     for derived, edited in (
         (flipped, ImageOps.mirror(image)),
         (features.inverted(found), ImageOps.invert(image)),
         (features.inverted(flipped), ImageOps.invert(ImageOps.mirror(image))),
     ):
-        again = features.find_features(np.asarray(edited))
+        again = features.find_features(np.asarray(edited), quick)
         pairs = features.match(derived, again)
         gaps = np.linalg.norm(derived.places[pairs[:, 0]] - again.places[pairs[:, 1]], axis=1)
         turns = np.exp(1j * (derived.angles[pairs[:, 0]] - again.angles[pairs[:, 1]]))
@@ -102,8 +103,21 @@ def test_mirrored_and_inverted_features_need_no_second_detection(kind: str) -> N
         assert np.median(np.abs(np.angle(turns))) < 0.05
 
 
-def test_a_blank_picture_has_no_features_and_no_matches() -> None:
-    none = features.find_features(np.zeros((100, 100), np.uint8))
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_quick_features_lie_where_the_others_do_and_find_a_smaller_copy(kind: str) -> None:
+    image = drawing.picture(kind, 2, (320, 240)).convert("L")
+    slow, found = (features.find_features(np.asarray(image), quick) for quick in (False, True))
+    assert np.array_equal(slow.places, found.places)
+    assert not np.array_equal(slow.descriptors, found.descriptors)
+    half = features.find_features(np.asarray(image.resize((200, 150))), quick=True)
+    pairs = features.match(found, half)
+    gaps = np.linalg.norm(found.places[pairs[:, 0]] / 1.6 - half.places[pairs[:, 1]], axis=1)
+    assert (gaps < 2).sum() >= 25
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_blank_picture_has_no_features_and_no_matches(quick: bool) -> None:
+    none = features.find_features(np.zeros((100, 100), np.uint8), quick)
     assert len(none) == 0
     assert none.descriptors.shape == (0, 128)
     assert features.match(none, none).shape == (0, 2)
@@ -142,7 +156,7 @@ def _by_features(a: view.View, b: view.View) -> list[propose.Proposal]:
 def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     find = view.find_features
-    monkeypatch.setattr(view, "find_features", lambda grey: asked.append(max(grey.shape)) or find(grey))
+    monkeypatch.setattr(view, "find_features", lambda grey, **how: asked.append(max(grey.shape)) or find(grey, **how))
     city = drawing.picture("city", 1, (360, 270))
     (sure,) = _by_features(view_of(city), view_of(city.crop((20, 20, 340, 250))))
     assert sure.inliers >= propose.PLENTY
