@@ -116,10 +116,11 @@ def fit(a: features.Features, b: features.Features, pairs: NDArray[np.intp]) -> 
     scale = (b.scales[pairs[:, 1]] / a.scales[pairs[:, 0]]).astype(np.float64)
     turn = (b.angles[pairs[:, 1]] - a.angles[pairs[:, 0]]).astype(np.float64)
     supports = _supports(source, target, scale, turn)
-    order = np.argsort(-supports.sum(axis=1), kind="stable")[:TRIED]
+    supporters = supports.sum(axis=1)
+    order = np.argsort(-supporters, kind="stable")[:TRIED]
     m: maps.Map = np.eye(3)
     agree, count = np.zeros(len(pairs), np.bool_), 0
-    for row in order:
+    for row in order[supporters[order] >= LEAST]:
         if agree[row]:
             continue  # the map that is there already says what this match says
         refined = _refine(source, target, supports[row])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup.verify.tiles import Tiles
+from tbhdup.verify.tiles import Tiles, median
 
 WELL = 0.9  # correlation of a tile that agrees well
 SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
@@ -84,7 +84,7 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     share = agree / max(agree + differ, 1)
     values = tiles.correlation[both]
     rule = PAGE if is_page else PICTURE
-    if share >= rule.share and float(np.median(values)) >= rule.median and float((values > WELL).mean()) >= rule.well:
+    if share >= rule.share and median(values) >= rule.median and float((values > WELL).mean()) >= rule.well:
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return other_page(share)
@@ -105,8 +105,8 @@ def is_sure(tiles: Tiles, finding: Finding, moved: bool) -> bool:
     exact = exactness(tiles.correlation[tiles.agree])
     if exact >= MANY_EXACT:
         return finding.share >= SETTLED
-    median = float(np.median(tiles.correlation[tiles.both]))
-    return not moved and exact >= SURE_EXACT and finding.share >= SURE_SHARE and median >= SURE_MEDIAN
+    typical = median(tiles.correlation[tiles.both])
+    return not moved and exact >= SURE_EXACT and finding.share >= SURE_SHARE and typical >= SURE_MEDIAN
 
 
 def is_spotted(tiles: Tiles) -> bool:
@@ -135,7 +135,7 @@ def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool
         count >= LEAST_IN_BOX
         and int((inside & ~ground[box]).sum()) >= LEAST_OFF_GROUND
         and bad <= MOST_BAD * (count + bad)
-        and float(np.median(tiles.correlation[box][tiles.both[box]])) >= MEDIAN_IN_BOX
+        and median(tiles.correlation[box][tiles.both[box]]) >= MEDIAN_IN_BOX
         and cover * max(shares) >= LEAST_COVER
         and min(cover, count / speaking) >= LEAST_OF_FRAME
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -173,7 +173,7 @@ def compare(frame: Frame, negative: bool, *, measure_drift: bool = False) -> Til
                     break
             drift = Drift.at_peak(at)
     alike = inside & (correlation > AGREE) & (left.variance > 1)
-    gain = float(np.sqrt(np.median(right.variance[alike] / left.variance[alike]))) if alike.any() else 1.0
+    gain = float(np.sqrt(median(right.variance[alike] / left.variance[alike]))) if alike.any() else 1.0
     gain = min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
     return Tiles(
         correlation=correlation,
@@ -260,7 +260,7 @@ def astray(tiles: Tiles, along: int) -> float:
         return 0.0
     told = tiles.drift.shift * tiles.drift.certainty
     x, y = (np.bincount(areas, axis)[enough] / count[enough] for axis in told[tiles.agree].T)
-    return float(np.median(np.hypot(x, y)))
+    return median(np.hypot(x, y))
 
 
 def on_ground(frame: Frame, level: float) -> Bools:
@@ -273,6 +273,12 @@ def soft(x: Floats, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
 
 
+def median(values: NDArray[np.floating[Any]]) -> float:
+    """Of (N,) values, N > 0: what np.median gives, in a fifth of the time where they are few."""
+    ordered = np.sort(values)
+    return float((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
+
+
 def _tile_means(x: NDArray[np.float32]) -> Floats:
     """Mean of every tile: (h, w) -> (h / CELL - 1, w / CELL - 1)."""
     cells = cv2.resize(x, (x.shape[1] // CELL, x.shape[0] // CELL), interpolation=cv2.INTER_AREA)
@@ -283,7 +289,7 @@ def fineness(x: Moments, seen: Bools) -> float:
     """Median share of fine detail in the tiles that are seen, as a ratio of deviations."""
     fine = x.picture - soft(x.picture, FINE)
     shares = _tile_means(fine * fine)[seen] / np.maximum(x.variance[seen], 1e-3)
-    return float(np.sqrt(np.median(shares)))
+    return float(np.sqrt(median(shares)))
 
 
 def smoothed(grey: Floats) -> Moments:

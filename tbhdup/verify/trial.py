@@ -18,6 +18,7 @@ from tbhdup.verify.tiles import (
     astray,
     compare,
     make_frame,
+    median,
     on_ground,
     reduced,
     refine,
@@ -206,7 +207,7 @@ def _compared(proposal: Proposal, trial: _Trial) -> Compared:
 def _evidence(a: View, b: View, proposal: Proposal, trial: _Trial, side: int) -> Evidence:
     """What an accepted trial found; side: of what its frame was made from, pixels."""
     tiles = trial.tiles
-    agreement = float(np.median(tiles.correlation[tiles.both])) if tiles.both.any() else 0.0
+    agreement = median(tiles.correlation[tiles.both]) if tiles.both.any() else 0.0
     finer = _sharper(a, b, trial.frame, trial.map, side)
     overlaid = trial.finding.overlaid
     return Evidence(trial.map, proposal.negative, proposal.inliers, agreement, trial.exact, overlaid, finer)
