@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -117,7 +117,7 @@ Near = Mapping[Pair, float]
 """Candidate pairs, the smaller digest of each first, in the order in which they are looked at, with their cosines."""
 
 
-def _neighbourhoods(found: search.Candidates, digests: Sequence[Digest], rank: groups.Rank) -> Iterable[Near]:
+def _neighbourhoods(found: search.Candidates, digests: Sequence[Digest], rank: groups.Rank) -> Iterator[Near]:
     """The candidate pairs of each connected neighbourhood.
 
     Those of its first picture by rank come first, and so on, so that what is near a centre meets it before it meets the
@@ -125,16 +125,16 @@ def _neighbourhoods(found: search.Candidates, digests: Sequence[Digest], rank: g
     """
     order = np.array([rank[digest][0] for digest in digests])
     first, second = np.sort([order[found["i"]], order[found["j"]]], axis=0)
+    found = found[np.lexsort((second, -found["cosine"], first))]
     connected = groups.Connected()
-    near: list[tuple[Pair, float]] = []
-    for i, j, _, cosine in found[np.lexsort((second, -found["cosine"], first))].tolist():
-        pair = digests[i], digests[j]
-        connected.join(*pair)
-        near.append(((min(pair), max(pair)), cosine))
-    found_in: dict[Digest, dict[Pair, float]] = defaultdict(dict)
-    for pair, cosine in near:
-        found_in[connected.root(pair[0])][pair] = cosine
-    return found_in.values()
+    for i, j in zip(found["i"].tolist(), found["j"].tolist(), strict=True):
+        connected.join(digests[i], digests[j])
+    numbers: dict[Digest, int] = {}
+    number = np.array([numbers.setdefault(connected.root(digests[i]), len(numbers)) for i in found["i"].tolist()])
+    together = np.argsort(number, kind="stable")
+    for some in np.split(found[together], np.flatnonzero(np.diff(number[together])) + 1):
+        pairs = ((digests[i], digests[j], cosine) for i, j, _, cosine in some.tolist())
+        yield {(min(a, b), max(a, b)): cosine for a, b, cosine in pairs}
 
 
 Deciding = Generator[Sequence[Pair], Sequence[Verdict], dict[Pair, Verdict]]

@@ -14,6 +14,8 @@ from tbhdup.values import Group, Kind, Member, Reason, Report, Skip, Summary, Th
 
 SCHEMA = 1
 
+_FACTS = tuple(f.name for f in fields(Member) if f.name != "path")
+
 
 def write(report: Report) -> Iterator[bytes]:
     """The report's lines, UTF-8, each with its newline."""
@@ -49,8 +51,7 @@ def group_object(group: Group) -> dict[str, Any]:
 
 def member_object(member: Member) -> dict[str, Any]:
     """What is to be said of one file."""
-    facts = asdict(member)
-    del facts["path"]
+    facts = {name: getattr(member, name) for name in _FACTS}
     return {**path_fields(member.path), **facts, "digest": member.digest.hex()}
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import tbhdup
-from tbhdup.pipeline.confirm import _likely_centres
+from tbhdup.pipeline.confirm import _likely_centres, _neighbourhoods, _Parts
 from tbhdup.search.candidates import CANDIDATE
 from tbhdup.store import PICTURE
+from tbhdup.values import Verdict
 
 
 def test_the_likely_centre_is_nearest_to_most_candidates_then_first_by_rank() -> None:
@@ -26,6 +27,32 @@ def test_the_likely_centre_is_nearest_to_most_candidates_then_first_by_rank() ->
     assert sorted(digests, key=order.__getitem__) == [digests[2], digests[0], digests[1], digests[3]]
     none = _likely_centres(found[:0], pictures, digests, rank)
     assert sorted(digests, key=none.__getitem__) == digests[::-1]
+
+
+def test_a_neighbourhood_asks_for_its_centres_in_turn_and_for_the_nearest_of_each_first() -> None:
+    digests = [bytes([number]) * 16 for number in range(6)]
+    rank = {digest: (number,) for number, digest in enumerate([digests[k] for k in (2, 5, 0, 1, 3, 4)])}
+    pairs = [(0, 1, 0, 0.9), (0, 2, 0, 0.7), (1, 2, 0, 0.8), (3, 5, 0, 0.6), (4, 5, 0, 0.7)]
+    first, second = _neighbourhoods(np.array(pairs, CANDIDATE), digests, rank)
+    assert list(first) == [(digests[i], digests[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    assert list(second) == [(digests[i], digests[j]) for i, j in ((4, 5), (3, 5))]
+    assert list(first.values()) == [np.float32(0.8), np.float32(0.7), np.float32(0.9)]
+    (whole,) = _neighbourhoods(np.array([*pairs, (2, 5, 0, 0.5)], CANDIDATE), digests, rank)
+    assert list(whole)[:3] == [(digests[i], digests[j]) for i, j in ((1, 2), (0, 2), (2, 5))]
+
+
+def test_only_a_close_pair_is_asked_for_after_the_centres_were_refused() -> None:
+    a, b, c, d = (bytes([number]) * 16 for number in range(4))
+    refused = Verdict(False, 1.0, None, "no map between them")
+    for close, asked in ((set(), []), ({(b, c)}, [(b, c)])):
+        parts = _Parts({x: (number,) for number, x in enumerate((a, b, c, d))}, frozenset(), close)
+        parts.note((a, b), Verdict(True, 1.0, None))
+        parts.note((c, d), Verdict(True, 1.0, None))
+        assert parts.choose([(b, c), (b, d)], 1)[0] == [(a, c)]
+        parts.note((a, c), refused)
+        assert parts.choose([(b, d), (b, c)], 1)[0] == asked
+        parts.note((b, c), refused)
+        assert parts.choose([(b, d), (b, c)], 1)[0] == []
 
 
 def test_copies_are_told_from_the_original_not_from_its_largest_copy(tmp_path: Path) -> None:
