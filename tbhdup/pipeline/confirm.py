@@ -211,14 +211,17 @@ class _Proof:
 def _inquire(proof: _Proof, deciding: Deciding, rank: groups.Rank, apart: groups.Pairs) -> Inquiry:
     """Find the matches of a neighbourhood; at the end, whether a centre also matches what others connect to it."""
     verdicts = yield from deciding
+    matches = proof.matches_among(verdicts)
     for _ in range(ROUNDS):
-        spokes = groups.missing_spokes(proof.matches_among(verdicts), rank, verdicts.keys(), apart)
+        spokes = groups.missing_spokes(matches, rank, verdicts.keys(), apart)
         if not spokes:
             break
         proof.total += len(spokes)
-        verdicts |= yield from proof.decide([(min(pair), max(pair)) for pair in spokes])
+        further = yield from proof.decide([(min(pair), max(pair)) for pair in spokes])
         proof.advance(len(spokes))
-    proof.matches += proof.matches_among(verdicts)
+        matches += proof.matches_among(further)
+        verdicts |= further
+    proof.matches += matches
 
 
 def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, close: float, near: Near) -> Deciding:
