@@ -110,8 +110,8 @@ def _proposals(a: View, b: View, whole: Proposal | None) -> Iterator[tuple[Propo
     if whole is not None:
         yield whole, True
     coarse = by_coarse_features(a, b)
-    if coarse and coarse[0].inliers < PLENTY:
-        yield coarse[0], False
+    if coarse.proposals and coarse.proposals[0].inliers < PLENTY:
+        yield coarse.proposals[0], False
     for proposal in by_features(a, b, coarse)[:TRIED]:
         if whole is None or maps.distance(proposal.map, whole.map) > SAME_MAP:
             yield proposal, True

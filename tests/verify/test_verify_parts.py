@@ -163,6 +163,11 @@ def test_fine_features_are_looked_for_only_where_coarse_ones_leave_a_doubt(monke
     other = drawing.picture("city", 2, (360, 270))
     assert _by_features(view_of(city), view_of(other)) == []
     assert set(asked) == {view.COARSE}
+    hinted = view_of(city), view_of(other)
+    assert propose.by_features(*hinted, propose.Agreement([], propose.HINT - 1)) == []
+    assert set(asked) == {view.COARSE}
+    propose.by_features(*hinted, propose.Agreement([], propose.HINT))
+    assert asked[-1] == view.FINE
     blur = ImageFilter.GaussianBlur(12)
     smooth = [view_of(drawing.picture("city", seed, (360, 270)).filter(blur)) for seed in (1, 2)]
     assert min(len(one.coarse) for one in smooth) < propose.ENOUGH
