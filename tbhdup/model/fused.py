@@ -36,7 +36,7 @@ class FusedConv(nn.Module):
 
 def can_fuse(device: torch.device) -> bool:
     """Whether this torch, on that device, has what `FusedConv` calls."""
-    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return there and device.type == "cpu" and None not in (_lay_out, _convolve)
 
 

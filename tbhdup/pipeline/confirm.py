@@ -24,8 +24,8 @@ AT_ONCE = 8  # pairs that are chosen at a time where a neighbourhood has more th
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
 PAIRS_AT_ONCE = 1 << 14  # whose latents are compared
 NEARNESS = 8  # power of the cosine that counts: many strangers half as near must not weigh as much as one copy
-REFUSALS = 2  # failed proofs between two connected parts that end the asking, the first of their likely centres;
-# one does where no pair is close: nearer than halfway from the least cosine to 1
+REFUSALS = 2  # failed proofs between two connected parts, the first of their likely centres, that end the asking for a
+# close pair, nearer than halfway from the least cosine to 1; for any other the first one does
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
 
 

@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from tbhdup import sources
+from tbhdup.evaluation.copies import RATES
 from tbhdup.evaluation.truth import read_truth
 from tbhdup.model.encoding import fastest, load_network, quantise_latents
 from tbhdup.model.record import BATCH, read_record
-
-RATES = (1e-6, 1e-5, 1e-4, 1e-3)
 
 Latents = NDArray[np.float32]
 

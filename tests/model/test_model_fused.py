@@ -19,7 +19,7 @@ def test_the_fused_network_is_the_plain_one(dtype: torch.dtype) -> None:
     record = read_record()
     side = record.preprocessing.side
     pixels = torch.randint(0, 256, (BATCH, 3, side, side), dtype=torch.uint8, generator=torch.manual_seed(1))
-    plain = load_network(record).halve(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain = load_network(record).halve(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in `fastest`
     fused = fastest(load_network(record), CPU, dtype)
     kinds = [type(part) for part in fused.modules()]
     assert kinds.count(FusedConv) == sum(isinstance(part, ConvNorm) for part in plain.modules()) > 0
