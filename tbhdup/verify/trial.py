@@ -13,6 +13,7 @@ from tbhdup.verify.propose import Proposal
 from tbhdup.verify.relation import EXACT_BESIDE_ANOTHER, WHOLE, Evidence, has_moved, shares
 from tbhdup.verify.rules import MANY_EXACT, Finding, exactness, is_spotted, is_sure, judge
 from tbhdup.verify.tiles import (
+    LEAST_TO_REFINE,
     Frame,
     Tiles,
     astray,
@@ -43,6 +44,12 @@ DOUBT, DOUBT_WHOLE = 0.03, 0.06  # the same in pixels of thumbnails, where it is
 DOUBT_AREAS, DOUBT_ROUNDS = 3, 2
 ANOTHER_SHOT = "perhaps another shot of the scene"
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
+
+# Whole frames whose detail noise, blocks or few colours hide: of 648 refused pairs of the nearest strangers none passes
+COARSER = (3.0, 4.0)  # times that the frame is made smaller
+MOST_KEPT = 0.3  # share of exact tiles at full size above which detail is there, and what differs is content
+IN_PLACE = 0.01  # of the side: how far the corners may seem to lie from theirs
+STEADY = 0.002  # of the side: how far parts of the scene may lie astray
 
 
 Picture = NDArray[np.uint8]
@@ -148,9 +155,33 @@ def try_map(a: View, b: View, proposal: Proposal) -> Outcome:
     best = _best_trial(a, b, proposal)
     if best is None:
         return Outcome(Finding(False, 0.7, reason="they share a part only"), None, Compared.untried(proposal))
-    if not best.finding.accepted:
-        return Outcome(best.finding, None, _compared(proposal, best))
-    return _settled(a, b, proposal, best)
+    if best.finding.accepted:
+        return _settled(a, b, proposal, best)
+    coarse = _trial_in_place(a, b, proposal) if proposal.inliers == 0 and best.exact < MOST_KEPT else None
+    if coarse is not None:
+        return Outcome(coarse.finding, _evidence(a, b, proposal, coarse, SIDE), _compared(proposal, coarse))
+    return Outcome(best.finding, None, _compared(proposal, best))
+
+
+def _trial_in_place(a: View, b: View, proposal: Proposal) -> _Trial | None:
+    """The trial of whole frames at a size at which nearly all agrees, and lies in its very place; None: at none.
+
+    Two shots of a scene agree at such sizes, too, but never that exactly in place. A page's content is lost there.
+    """
+    frame = make_frame(a.image, b.image, proposal.map)
+    if frame is None or a.is_page or b.is_page:
+        return None
+    for factor in COARSER:
+        trial = _trial(a, b, reduced(frame, factor), proposal.map, shares(proposal.map), proposal.negative)
+        plain = trial.finding.accepted and not trial.finding.overlaid
+        if plain and np.count_nonzero(trial.tiles.agree) >= LEAST_TO_REFINE and _is_in_place(trial):
+            return trial
+    return None
+
+
+def _is_in_place(trial: _Trial) -> bool:
+    moved = maps.distance(trial.map, refine(trial.tiles, trial.frame, trial.map))
+    return moved < IN_PLACE and astray(trial.tiles, DOUBT_AREAS) < STEADY * max(trial.frame.a.shape)
 
 
 def _settled(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:

@@ -71,6 +71,18 @@ def test_what_was_put_together_is_found_again(make) -> None:
     assert np.mean(found) >= 0.6
 
 
+def test_four_pictures_fall_into_quarters() -> None:
+    found, gap = [], 6
+    for seed in SEEDS:
+        out = Image.new("RGB", (480 + gap, 360 + gap), "white")
+        for number in range(4):
+            out.paste(drawn(seed + 20 * number), (number % 2 * (240 + gap), number // 2 * (180 + gap)))
+        pieces = parts(squeezed(out))
+        quarters = [Box(x, y, x + 0.5, y + 0.5) for x in (0, 0.5) for y in (0, 0.5)]
+        found.append(all(max((overlap(quarter, box) for box in pieces), default=0) > 0.75 for quarter in quarters))
+    assert np.mean(found) >= 0.6
+
+
 def test_most_pictures_are_in_one_piece() -> None:
     pieces = [len(parts(squeezed(drawn(seed)))) for seed in range(40)]
     assert np.mean([count > 0 for count in pieces]) <= 0.2

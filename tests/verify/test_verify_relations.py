@@ -80,9 +80,16 @@ def _pixelated(image: Image.Image) -> Image.Image:
     return small.resize(image.size, Image.Resampling.NEAREST)
 
 
-def _noisy(image: Image.Image) -> Image.Image:
-    noise = np.random.default_rng(1).normal(0, 20, (image.height, image.width, 3))
+def _noisy(image: Image.Image, deviation: float = 20) -> Image.Image:
+    noise = np.random.default_rng(1).normal(0, deviation, (image.height, image.width, 3))
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+def _speckled(image: Image.Image) -> Image.Image:
+    """Salt and pepper."""
+    pixels, chance = np.array(image), np.random.default_rng(2).random((image.height, image.width))
+    pixels[chance < 0.04], pixels[chance > 0.96] = 0, 255
+    return Image.fromarray(pixels)
 
 
 EDITS: dict[str, tuple[Edit, set[str]]] = {
@@ -115,6 +122,11 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "tilted": (_tilted, {"perspective"}),
     "pixelated": (_pixelated, set()),
     "noisy": (_noisy, set()),
+    "very noisy": (lambda image: _noisy(image, 45), set()),
+    "speckled": (_speckled, set()),
+    "poor quality": (lambda image: saved(image, 4), set()),
+    "sharpened": (lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)), set()),
+    "shaken": (lambda image: image.filter(ImageFilter.BoxBlur((7, 0))), set()),
 }
 
 
