@@ -23,6 +23,11 @@ LOSSLESS = frozenset(b".png .tif .tiff .bmp".split())
 
 _PHOTOGRAPH = frozenset(b".jpg .jpeg .jpe .heic .heif .hif".split())
 _MOVING = frozenset([b".mov"])
+_HALVES = RAW | _PHOTOGRAPH
+_BESIDE_RAW, _BESIDE_PHOTOGRAPH = (
+    [spelt for other in sorted(others) for spelt in (other, other.upper(), b"." + other[1:].title())]
+    for others in (_PHOTOGRAPH, RAW | _MOVING)
+)
 _NO_EDIT = frozenset(["", "identical bytes", "identical pixels", "re-encoded", "resized"])
 
 
@@ -188,7 +193,7 @@ def under(path: bytes, folder: bytes) -> bool:
 
 def half_of(path: bytes, folders: Mapping[bytes, Collection[bytes]]) -> bytes | None:
     """The name of the file beside this one that belongs together with it, as `companion` says."""
-    return companion(path, folders[os.path.dirname(path)]) if _extension(path) in RAW | _PHOTOGRAPH else None
+    return companion(path, folders[os.path.dirname(path)]) if _extension(path) in _HALVES else None
 
 
 def companion(path: bytes, names: Collection[bytes]) -> bytes | None:
@@ -198,13 +203,12 @@ def companion(path: bytes, names: Collection[bytes]) -> bytes | None:
     """
     stem, extension = os.path.splitext(os.path.basename(path))
     if extension.lower() in RAW:
-        others = _PHOTOGRAPH
+        others = _BESIDE_RAW
     elif extension.lower() in _PHOTOGRAPH:
-        others = RAW | _MOVING
+        others = _BESIDE_PHOTOGRAPH
     else:
         return None
-    spellings = (stem + spelt for other in sorted(others) for spelt in (other, other.upper(), b"." + other[1:].title()))
-    return next((name for name in spellings if name in names), None)
+    return next((stem + other for other in others if stem + other in names), None)
 
 
 def _edits(group: Group) -> dict[bytes, int]:

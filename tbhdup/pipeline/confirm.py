@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -11,12 +12,13 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_128
 
 from tbhdup import groups, search, verify
 from tbhdup.calibration import cosines
 from tbhdup.pipeline.provers import Inquiry, Pair, Provers
 from tbhdup.pipeline.views import ABSENT, Again, KnownContents
-from tbhdup.store import Store
+from tbhdup.store import DIGEST_SIZE, Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
 
 WINDOW = 256  # pairs of a neighbourhood among which the next ones are chosen
@@ -27,6 +29,8 @@ NEARNESS = 8  # power of the cosine that counts: many strangers half as near mus
 REFUSALS = 2  # failed proofs between two connected parts, the first of their likely centres, that end the asking for a
 # close pair, nearer than halfway from the least cosine to 1; for any other the first one does
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
+
+_COUNTS = struct.Struct("<QQ")  # candidates, and pairs that were asked for
 
 
 @dataclass(slots=True)
@@ -55,8 +59,14 @@ def confirm(
 
     parts: PART rows of these pictures; without the proof they are not looked at, as a part in common is no proof.
     again: reads the files that the proof looks at.
+    What comes of it hangs on the pictures, their ranks, the thresholds and `apart` alone: the store keeps it, and it is
+    not worked out twice.
     """
     digests = [row.tobytes() for row in pictures["digest"]]
+    proof = _Proof(pictures, files, store, on_progress)
+    question = _question(pictures, parts, rank, thresholds, apart)
+    if thresholds.verify != "never" and (recalled := proof.recall(question)) is not None:
+        return recalled
     on_progress(Progress("search", 0, len(digests)))
     found = candidates(pictures, parts[:0] if thresholds.verify == "never" else parts, thresholds)
     if apart:
@@ -70,14 +80,33 @@ def confirm(
         ]
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
-    proof = _Proof(pictures, files, store, on_progress, len(found))
+    proof.total = len(found)
     close = (1 + thresholds.cosine) / 2
     decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart, close)
     with Provers(KnownContents(files, again, store), threads) as provers:
         provers.settle(_inquire(proof, decide(near), rank, apart) for near in _neighbourhoods(found, digests, likely))
-    store.commit()
-    matches = sorted(proof.matches, key=lambda match: (match.a, match.b))  # whichever neighbourhood came first
-    return Confirmed(matches, len(found), proof.proven, proof.recalled)
+    proof.keep(question, len(found))
+    return Confirmed(_in_order(proof.matches), len(found), proof.proven, proof.recalled)
+
+
+def _question(
+    pictures: NDArray[np.void],
+    parts: NDArray[np.void],
+    rank: groups.Rank,
+    thresholds: Thresholds,
+    apart: groups.Pairs,
+) -> Digest:
+    """A digest of all that the confirmed pairs hang on."""
+    by_rank: list[Digest] = sorted(rank, key=rank.__getitem__)
+    state = xxh3_128(repr((verify.VERSION, thresholds, len(pictures), len(parts))).encode())
+    for piece in (pictures.tobytes(), parts.tobytes(), *by_rank, *sorted(a + b for a, b in apart)):
+        state.update(piece)
+    return state.digest()
+
+
+def _in_order(matches: Sequence[Match]) -> list[Match]:
+    """Whichever neighbourhood came first."""
+    return sorted(matches, key=lambda match: (match.a, match.b))
 
 
 def candidates(pictures: NDArray[np.void], parts: NDArray[np.void], thresholds: Thresholds) -> search.Candidates:
@@ -149,10 +178,11 @@ class _Proof:
     files: Mapping[Digest, Sequence[File]]
     store: Store
     on_progress: OnProgress
-    total: int
+    total: int = 0
     done: int = 0
     proven: int = 0
     recalled: int = 0
+    away: int = 0  # pairs that could not be looked at
     matches: list[Match] = field(default_factory=list)
     places: dict[Digest, int] = field(init=False)
     sizes: list[tuple[int, int]] = field(init=False)
@@ -169,7 +199,9 @@ class _Proof:
         if new:
             fresh.update(zip(new, (yield [self._original_first(pair) for pair in new]), strict=True))
         # A file that is away today may be back tomorrow: only what was seen is remembered.
-        self.store.put_verdicts(verify.VERSION, {p: v for p, v in fresh.items() if not v.reason.startswith(ABSENT)})
+        there = {pair: verdict for pair, verdict in fresh.items() if not verdict.reason.startswith(ABSENT)}
+        self.store.put_verdicts(verify.VERSION, there)
+        self.away += len(fresh) - len(there)
         self.recalled += len(known)
         self.proven += len(fresh)
         return {pair: known.get(pair) or fresh[pair] for pair in pairs}
@@ -188,6 +220,26 @@ class _Proof:
         """So many more pairs are settled."""
         self.done += pairs
         self.on_progress(Progress("prove", self.done, self.total, "pairs"))
+
+    def keep(self, question: Digest, candidates: int) -> None:
+        """Keep what came of it all, unless a file was away."""
+        pairs = b"".join(min(m.a, m.b) + max(m.a, m.b) for m in self.matches)
+        if self.away:
+            self.store.commit()
+        else:
+            self.store.put_outcome(question, _COUNTS.pack(candidates, self.proven + self.recalled) + pairs)
+
+    def recall(self, question: Digest) -> Confirmed | None:
+        """What came of it before; None: that is not known."""
+        outcome = self.store.outcome(question)
+        if outcome is None or len(outcome) % (2 * DIGEST_SIZE) != _COUNTS.size:
+            return None
+        candidates, asked = _COUNTS.unpack_from(outcome)
+        ends = np.frombuffer(outcome, (np.void, DIGEST_SIZE), offset=_COUNTS.size).reshape(-1, 2).tolist()
+        verdicts = self.store.verdicts(verify.VERSION, [(a, b) for a, b in ends])
+        if len(verdicts) < len(ends):
+            return None
+        return Confirmed(_in_order(self.matches_among(verdicts)), candidates, 0, asked)
 
     def matches_among(self, verdicts: Mapping[Pair, Verdict]) -> list[Match]:
         """The pairs that were accepted."""

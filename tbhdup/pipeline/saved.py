@@ -45,7 +45,7 @@ def load(path: Path) -> Report:
 
 def select(report: Report, wanted: Filter) -> Report:
     """The report with some of its groups."""
-    return with_groups(report, filter(wanted, report.groups))
+    return report if wanted == Filter() else with_groups(report, filter(wanted, report.groups))
 
 
 def holding(report: Report, paths: Iterable[bytes]) -> Report:

@@ -10,9 +10,10 @@ import lmdb
 import numpy as np
 
 from tbhdup.errors import StoreError
-from tbhdup.store.environment import BASE, THUMBNAILS, Environment, is_ours
+from tbhdup.store.environment import BASE, OUTCOMES, THUMBNAILS, Environment, is_ours
 from tbhdup.store.paths import inside
 from tbhdup.store.records import (
+    DIGEST_SIZE,
     PART,
     PICTURE,
     TABLES,
@@ -21,6 +22,7 @@ from tbhdup.store.records import (
     folder_id,
     folder_of,
     inode_key,
+    outcome_key,
     pair_key,
     parts_from,
     stat_of,
@@ -59,7 +61,8 @@ def problems(environment: Environment) -> Iterator[str]:
         yield from snapshot.files()
         yield from snapshot.inodes()
         yield from snapshot.thumbnails()
-        keyed = [name.partition(":")[::2] for name in databases if name not in (*BASE, THUMBNAILS)]
+        yield from snapshot.outcomes()
+        keyed = [name.partition(":")[::2] for name in databases if name not in (*BASE, THUMBNAILS, OUTCOMES)]
         for model in sorted({key for kind, key in keyed if kind != "verdicts"}):
             yield from snapshot.pictures(model)
             yield from snapshot.parts(model)
@@ -154,6 +157,13 @@ class Snapshot:
             for key, _ in self._cursor(THUMBNAILS):
                 if not self._has_picture(key):
                     yield f"there is a thumbnail of {key.hex()}, but no picture"
+
+    def outcomes(self) -> Iterator[str]:
+        """Each is in the place of its question."""
+        if OUTCOMES in self._databases:  # an older version has none
+            for key, record in self._cursor(OUTCOMES):
+                if len(record) < DIGEST_SIZE or outcome_key(record[:DIGEST_SIZE]) != key:
+                    yield f"the outcome {key.hex()} is that of another question"
 
     def _strange_hits(self, model: str) -> Iterator[str]:
         """Entries of the substring tables that no picture accounts for."""

@@ -27,6 +27,7 @@ MAX_DATABASES = 256
 
 BASE = ("meta", "folders", "files", "inodes")
 THUMBNAILS = "thumbnails"  # of contents, whatever the model
+OUTCOMES = "outcomes"  # what matchings came to
 KEYED = ("pictures", "parts", "substrings", "verdicts")  # "pictures:<model id>", ..., "verdicts:<verifier version>"
 
 Databases: TypeAlias = "Mapping[str, lmdb._Database]"
@@ -261,7 +262,7 @@ class Environment:
 
 def is_ours(name: str) -> bool:
     """Whether a database of this name belongs to a store."""
-    return name in BASE or name == THUMBNAILS or name.partition(":")[0] in KEYED
+    return name in (*BASE, THUMBNAILS, OUTCOMES) or name.partition(":")[0] in KEYED
 
 
 def _used(env: lmdb.Environment) -> int:

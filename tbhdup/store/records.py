@@ -44,6 +44,8 @@ KEY_LIMIT = 510  # LMDB takes 511; one byte is spare for "the next key after thi
 
 CHUNK = 4096  # pictures joined at once
 
+OUTCOMES = 4  # that are kept at most
+
 _FOLDER = 8  # bytes of a folder id
 _FILE = struct.Struct(">B48sH")  # flags, stat, bytes of the name where the key could not hold it
 _STAT = struct.Struct(">Q16sQ16s")  # size, mtime_ns, device, inode
@@ -243,6 +245,14 @@ def unpack_verdict(record: bytes) -> Verdict:
     if at != len(record):
         raise Damaged(f"a verdict of {len(record)} bytes where {at} were expected")
     return Verdict(bool(flags & _ACCEPTED), confidence, relation, reason)
+
+
+# Outcomes
+
+
+def outcome_key(question: Digest) -> bytes:
+    """One of OUTCOMES places, so that new outcomes take those of old ones."""
+    return bytes([as_digest(question)[0] % OUTCOMES])
 
 
 def _pack_text(text: str) -> bytes:

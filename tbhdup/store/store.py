@@ -10,16 +10,18 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from tbhdup.errors import StoreError
 from tbhdup.store.batch import COMMIT_ROWS, Batch, rows_from
 from tbhdup.store.check import check
-from tbhdup.store.environment import SCHEMA, THUMBNAILS, Environment, is_ours
+from tbhdup.store.environment import OUTCOMES, SCHEMA, THUMBNAILS, Databases, Environment, is_ours
 from tbhdup.store.paths import Tops, inside
 from tbhdup.store.place import network_file_system
 from tbhdup.store.records import (
+    DIGEST_SIZE,
     HIT,
     PART,
     PICTURE,
@@ -30,6 +32,7 @@ from tbhdup.store.records import (
     folder_of,
     inode_key,
     is_skipped,
+    outcome_key,
     pack_stat,
     pack_verdict,
     pair_key,
@@ -303,6 +306,27 @@ class Store:
             key, record = pair_key(*pair), pack_verdict(verdict)
             with self._writing() as batch:
                 batch.put_verdict(verifier, key, record)
+
+    # Outcomes
+
+    def outcome(self, question: Digest) -> bytes | None:
+        """What was put as the outcome of a question that is known by its digest; None: nothing, or newer ones since."""
+        with self._environment.hold():
+            database = self._environment.find(OUTCOMES)
+            if database is None:
+                return None
+            with self._environment.read() as txn:
+                record = txn.get(outcome_key(question), b"", db=database)
+        return record[DIGEST_SIZE:] if record[:DIGEST_SIZE] == question else None
+
+    def put_outcome(self, question: Digest, outcome: bytes) -> None:
+        """Keep the outcome of a question, with all that was put before it; a few at most are kept."""
+
+        def put(txn: lmdb.Transaction[bytes], databases: Databases) -> None:
+            txn.put(outcome_key(question), question + outcome, db=databases[OUTCOMES])
+
+        self.commit()
+        self._environment.update([OUTCOMES], put)
 
     # The whole
 

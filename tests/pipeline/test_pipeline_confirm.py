@@ -101,3 +101,50 @@ def test_every_candidate_is_proven_where_that_is_asked_for(tmp_path: Path) -> No
     always = tbhdup.scan([photos], store=tmp_path / "two", options=tbhdup.Options(verify="always")).summary
     assert auto.candidates == always.candidates == always.proven == 6
     assert 3 <= auto.proven < 6
+
+
+def test_an_outcome_is_used_again_until_what_it_hangs_on_changes(tmp_path: Path) -> None:
+    photos, store = tmp_path / "photos", tmp_path / "store"
+    photos.mkdir()
+    original = drawing.picture("city", 3, (480, 360))
+    for quality in (30, 60, 90):
+        original.save(photos / f"q{quality}.jpg", quality=quality)
+    stages: list[str] = []
+
+    def scan(**options: object) -> tbhdup.Report:
+        stages.clear()
+        return tbhdup.scan(
+            [photos], store=store, options=tbhdup.Options(**options), on_progress=lambda p: stages.append(p.stage)
+        )
+
+    first = scan()
+    assert "search" in stages
+    again = scan()
+    assert "search" not in stages
+    assert again.groups == first.groups
+    assert (again.summary.proven, again.summary.recalled) == (0, first.summary.proven)
+    assert again.summary.candidates == first.summary.candidates
+    assert tbhdup.report(store=store).groups == first.groups
+
+    scan(cosine=0.9)
+    assert "search" in stages
+    tbhdup.mark(photos / "q30.jpg", photos / "q90.jpg", store=store)
+    assert len(scan().groups[0].members) == 2
+    assert "search" in stages
+    ImageOps.mirror(original).save(photos / "mirrored.png")
+    assert len(scan().groups[0].members) == 3
+    assert "search" in stages
+
+
+def test_an_outcome_is_not_kept_while_a_file_is_away(tmp_path: Path) -> None:
+    """Two pages: thumbnails do not settle them, so that the proof reads files."""
+    photos, store = tmp_path / "photos", tmp_path / "store"
+    photos.mkdir()
+    page = drawing.picture("page", 3, (480, 360))
+    for quality in (60, 90):
+        page.save(photos / f"q{quality}.jpg", quality=quality)
+    tbhdup.scan([photos], store=store, options=tbhdup.Options(verify="never"))
+    photos.rename(tmp_path / "elsewhere")
+    assert not tbhdup.report(store=store).groups
+    (tmp_path / "elsewhere").rename(photos)
+    assert len(tbhdup.report(store=store).groups) == 1

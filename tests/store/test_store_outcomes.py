@@ -1,0 +1,40 @@
+"""What a matching came to is kept until newer ones take its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tbhdup.store import Store
+from tbhdup.store.records import OUTCOMES
+
+
+def question(first: int, rest: bytes = b"?") -> bytes:
+    return bytes([first]) + rest * 15
+
+
+def test_an_outcome_comes_back_to_its_question_alone(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as opened:
+        assert opened.outcome(question(1)) is None
+        opened.put_outcome(question(1), b"first")
+        opened.put_outcome(question(2), b"")
+    with Store.open(tmp_path, write=False) as opened:
+        assert opened.outcome(question(1)) == b"first"
+        assert opened.outcome(question(2)) == b""
+        assert opened.outcome(question(1, b"!")) is None
+        assert opened.check() == []
+
+
+def test_a_few_are_kept(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as opened:
+        for first in range(3 * OUTCOMES):
+            opened.put_outcome(question(first), b"%d" % first)
+        known = [opened.outcome(question(first)) for first in range(3 * OUTCOMES)]
+    assert known[: 2 * OUTCOMES] == [None] * 2 * OUTCOMES
+    assert known[2 * OUTCOMES :] == [b"%d" % first for first in range(2 * OUTCOMES, 3 * OUTCOMES)]
+
+
+def test_a_question_is_a_digest(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as opened, pytest.raises(ValueError, match="16 bytes"):
+        opened.put_outcome(b"short", b"")
