@@ -48,6 +48,7 @@ PLAIN = 0.3  # unless one grey takes so much of them
 FINE_DETAIL = 1.5  # sigma that parts fine detail from coarse, pixels of the view
 SOFT = 0.2  # of the picture's fine detail: surroundings with less are a blurred filling
 AREAS, SAMPLES = 8, 4  # areas and samples in each, along each side: two sizes of a picture differ in its detail
+FILLED = 0.8  # share of the surroundings that one grey takes where they were filled
 BARS = 0.1  # share that makes them more than a plain margin
 THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 MOVED = frozenset(("rotated", "perspective"))
@@ -90,13 +91,16 @@ def is_another_shot(a: View, b: View, relation: Relation, evidence: Evidence) ->
     """Whether what passed for a copy looks like a second shot of the scene, from where the camera had moved to.
 
     Then either picture shows what the other one lacks, and the scene goes on where the first one ends. Around a copy
-    that was cropped other things lie, beyond a seam; else it is seldom turned by a few degrees as well.
+    that was cropped other things lie, beyond a seam, or one grey; else it is seldom turned by a few degrees as well.
     """
     moved = not MOVED.isdisjoint(relation.words)
-    two_sided = max(relation.share_a, relation.share_b) < WHOLE and "part of a collage" in relation.words
     same_view = not moved and (evidence.overlaid or evidence.exact >= EXACT_BESIDE_ANOTHER)
-    if two_sided and not same_view and not (a.is_joined or b.is_joined):
-        return True
+    two_sided = max(relation.share_a, relation.share_b) < WHOLE and not same_view
+    if two_sided and not (a.is_joined or b.is_joined):
+        around = (a, maps.overlap(np.linalg.inv(evidence.map))), (b, maps.overlap(evidence.map))
+        goes_on = any(_surroundings(view, part) == "part of a collage" for view, part in around)
+        if goes_on and not any(_is_filled(view, part) for view, part in around):
+            return True
     covered = evidence.overlaid and "padded" not in relation.words
     return covered and moved and evidence.exact < EXACT_THOUGH_MOVED
 
@@ -181,6 +185,12 @@ def _surroundings(b: View, part: maps.Points) -> str:
         return "part of a collage"
     across = (sides[0] and sides[2]) or (sides[1] and sides[3])
     return "framed" if across and busy >= BARS else "padded"
+
+
+def _is_filled(b: View, part: maps.Points) -> bool:
+    """Whether one grey fills what lies outside the part of b, as a program does and no camera."""
+    levels = b.grey[_outside(part, *b.grey.shape)]
+    return bool(levels.size) and commonest(levels)[1] >= FILLED
 
 
 def _is_soft(b: View, part: maps.Points) -> bool:

@@ -32,6 +32,7 @@ LEAST_WHOLE = 0.6  # share of one of the pictures that the other must show: less
 MOST_FRAMED = 0.75  # share of a picture that another fills, and seams surround: of shots of shelves it is more
 ROUNDS = 3  # of the tile test, while the map is refined
 SMALL_ROUNDS = 2  # of that on the thumbnails
+COARSEST = 6.0  # times that a frame is made smaller and still has tiles enough
 NOISY = 3.0  # grey levels of noise that hide detail of one pixel's size
 STILL = 0.004  # distance between maps, of the side: a whole-frame map that would move by less is right as it is
 WORTH = 0.01  # share of agreeing tiles that a round must gain for another one to be worth it
@@ -293,7 +294,7 @@ def _trial(a: View, b: View, frame: Frame, m: maps.Map, parts: tuple[float, floa
 def _coarseness(a: View, b: View, frame: Frame, m: maps.Map) -> float:
     """How much smaller the frame should be for what a pixelated or noisy picture still shows; 1: as it is."""
     blocks = max(np.array([a.block, b.block]) * _scales(a, b, frame, m))
-    return max(float(blocks) / 2, 2.0 if max(a.noise, b.noise) >= NOISY else 1.0)
+    return max(min(float(blocks) / 2, COARSEST), 2.0 if max(a.noise, b.noise) >= NOISY else 1.0)
 
 
 def _scales(a: View, b: View, frame: Frame, m: maps.Map) -> tuple[float, float]:

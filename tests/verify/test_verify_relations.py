@@ -75,8 +75,21 @@ def _tilted(image: Image.Image) -> Image.Image:
     return image.transform((w, h), Image.Transform.PERSPECTIVE, where, Image.Resampling.BICUBIC)
 
 
-def _pixelated(image: Image.Image) -> Image.Image:
-    small = image.resize((image.width // 10, image.height // 10), Image.Resampling.BOX)
+def _sheared(image: Image.Image) -> Image.Image:
+    """Leaning over: two corners are lost, two are filled."""
+    where = (1, 0.17, -0.085 * image.height, 0, 1, 0)
+    return image.transform(
+        image.size, Image.Transform.AFFINE, where, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128)
+    )
+
+
+def _moved(image: Image.Image) -> Image.Image:
+    where = (1, 0, 0.15 * image.width, 0, 1, -0.1 * image.height)
+    return image.transform(image.size, Image.Transform.AFFINE, where)
+
+
+def _pixelated(image: Image.Image, block: int = 10) -> Image.Image:
+    small = image.resize((image.width // block, image.height // block), Image.Resampling.BOX)
     return small.resize(image.size, Image.Resampling.NEAREST)
 
 
@@ -120,7 +133,10 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "mirrored negative": (lambda image: ImageOps.invert(_cropped(ImageOps.mirror(image))), {"inverted", "mirrored"}),
     "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(3)), {"blurred"}),
     "tilted": (_tilted, {"perspective"}),
+    "sheared": (_sheared, {"cropped"}),
+    "moved": (_moved, {"cropped", "padded"}),
     "pixelated": (_pixelated, set()),
+    "very pixelated": (lambda image: _pixelated(image, 18), set()),
     "noisy": (_noisy, set()),
     "very noisy": (lambda image: _noisy(image, 45), set()),
     "speckled": (_speckled, set()),
@@ -140,6 +156,7 @@ def test_an_edit_is_proven_and_named(name: str) -> None:
         assert words <= set(verdict.relation.words), verdict
         assert set(verdict.relation.words) <= set(RELATIONS)
         assert 0.5 <= verdict.confidence <= 1
+        assert prove(view_of(edit(image)), view_of(image)).accepted
 
 
 def test_every_relation_is_told_by_some_edit() -> None:
