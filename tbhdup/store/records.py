@@ -44,7 +44,7 @@ KEY_LIMIT = 510  # LMDB takes 511; one byte is spare for "the next key after thi
 
 CHUNK = 4096  # pictures joined at once
 
-OUTCOMES = 4  # that are kept at most
+OUTCOMES_KEPT = 4
 
 _FOLDER = 8  # bytes of a folder id
 _FILE = struct.Struct(">B48sH")  # flags, stat, bytes of the name where the key could not hold it
@@ -251,8 +251,8 @@ def unpack_verdict(record: bytes) -> Verdict:
 
 
 def outcome_key(question: Digest) -> bytes:
-    """One of OUTCOMES places, so that new outcomes take those of old ones."""
-    return bytes([as_digest(question)[0] % OUTCOMES])
+    """One of OUTCOMES_KEPT places, so that new outcomes take those of old ones."""
+    return bytes([as_digest(question)[0] % OUTCOMES_KEPT])
 
 
 def _pack_text(text: str) -> bytes:

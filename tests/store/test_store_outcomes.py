@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tbhdup.store import Store
-from tbhdup.store.records import OUTCOMES
+from tbhdup.store.records import OUTCOMES_KEPT
 
 
 def question(first: int, rest: bytes = b"?") -> bytes:
@@ -28,11 +28,11 @@ def test_an_outcome_comes_back_to_its_question_alone(tmp_path: Path) -> None:
 
 def test_a_few_are_kept(tmp_path: Path) -> None:
     with Store.open(tmp_path) as opened:
-        for first in range(3 * OUTCOMES):
+        for first in range(3 * OUTCOMES_KEPT):
             opened.put_outcome(question(first), b"%d" % first)
-        known = [opened.outcome(question(first)) for first in range(3 * OUTCOMES)]
-    assert known[: 2 * OUTCOMES] == [None] * 2 * OUTCOMES
-    assert known[2 * OUTCOMES :] == [b"%d" % first for first in range(2 * OUTCOMES, 3 * OUTCOMES)]
+        known = [opened.outcome(question(first)) for first in range(3 * OUTCOMES_KEPT)]
+    assert known[: 2 * OUTCOMES_KEPT] == [None] * 2 * OUTCOMES_KEPT
+    assert known[2 * OUTCOMES_KEPT :] == [b"%d" % first for first in range(2 * OUTCOMES_KEPT, 3 * OUTCOMES_KEPT)]
 
 
 def test_a_question_is_a_digest(tmp_path: Path) -> None:
