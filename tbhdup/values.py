@@ -110,6 +110,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the matching of some pictures came to."""
+
+    candidates: int  # pairs that the search proposed
+    asked: int  # pairs that were decided on pixels
+    confirmed: tuple[tuple[Digest, Digest], ...]  # the smaller digest of each pair first
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One file of a group, with its match to the group's centre (the centre itself: distance 0, cosine 1)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -18,8 +17,8 @@ from tbhdup import groups, search, verify
 from tbhdup.calibration import cosines
 from tbhdup.pipeline.provers import Inquiry, Pair, Provers
 from tbhdup.pipeline.views import ABSENT, Again, KnownContents
-from tbhdup.store import DIGEST_SIZE, Store
-from tbhdup.values import Digest, File, Kind, Match, OnProgress, Progress, Thresholds, Verdict
+from tbhdup.store import Store
+from tbhdup.values import Digest, File, Kind, Match, OnProgress, Outcome, Progress, Thresholds, Verdict
 
 WINDOW = 256  # pairs of a neighbourhood among which the next ones are chosen
 AT_ONCE = 8  # pairs that are chosen at a time where a neighbourhood has more than a window of them
@@ -29,8 +28,6 @@ NEARNESS = 8  # power of the cosine that counts: many strangers half as near mus
 REFUSALS = 2  # failed proofs between two connected parts, the first of their likely centres, that end the asking for a
 # close pair, nearer than halfway from the least cosine to 1; for any other the first one does
 ROUNDS = 3  # of asking whether a centre also matches what it reaches only through others
-
-_COUNTS = struct.Struct("<QQ")  # candidates, and pairs that were asked for
 
 
 @dataclass(slots=True)
@@ -85,7 +82,10 @@ def confirm(
     decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart, close)
     with Provers(KnownContents(files, again, store), threads) as provers:
         provers.settle(_inquire(proof, decide(near), rank, apart) for near in _neighbourhoods(found, digests, likely))
-    proof.keep(question, len(found))
+    store.commit()
+    if not proof.away:
+        confirmed = tuple((min(match.a, match.b), max(match.a, match.b)) for match in proof.matches)
+        store.put_outcome(question, Outcome(len(found), proof.proven + proof.recalled, confirmed))
     return Confirmed(_in_order(proof.matches), len(found), proof.proven, proof.recalled)
 
 
@@ -221,25 +221,15 @@ class _Proof:
         self.done += pairs
         self.on_progress(Progress("prove", self.done, self.total, "pairs"))
 
-    def keep(self, question: Digest, candidates: int) -> None:
-        """Keep what came of it all, unless a file was away."""
-        pairs = b"".join(min(m.a, m.b) + max(m.a, m.b) for m in self.matches)
-        if self.away:
-            self.store.commit()
-        else:
-            self.store.put_outcome(question, _COUNTS.pack(candidates, self.proven + self.recalled) + pairs)
-
     def recall(self, question: Digest) -> Confirmed | None:
         """What came of it before; None: that is not known."""
         outcome = self.store.outcome(question)
-        if outcome is None or len(outcome) % (2 * DIGEST_SIZE) != _COUNTS.size:
+        if outcome is None:
             return None
-        candidates, asked = _COUNTS.unpack_from(outcome)
-        ends = np.frombuffer(outcome, (np.void, DIGEST_SIZE), offset=_COUNTS.size).reshape(-1, 2).tolist()
-        verdicts = self.store.verdicts(verify.VERSION, [(a, b) for a, b in ends])
-        if len(verdicts) < len(ends):
+        verdicts = self.store.verdicts(verify.VERSION, outcome.confirmed)
+        if len(verdicts) < len(outcome.confirmed):
             return None
-        return Confirmed(_in_order(self.matches_among(verdicts)), candidates, 0, asked)
+        return Confirmed(_in_order(self.matches_among(verdicts)), outcome.candidates, 0, outcome.asked)
 
     def matches_among(self, verdicts: Mapping[Pair, Verdict]) -> list[Match]:
         """The pairs that were accepted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tbhdup.store.environment import SCHEMA
 from tbhdup.store.place import default_place
-from tbhdup.store.records import DIGEST_SIZE, HIT, PART, PICTURE, TABLES
+from tbhdup.store.records import HIT, PART, PICTURE, TABLES
 from tbhdup.store.store import Store, StoreInfo
 
-__all__ = ["DIGEST_SIZE", "HIT", "PART", "PICTURE", "SCHEMA", "TABLES", "Store", "StoreInfo", "default_place"]
+__all__ = ["HIT", "PART", "PICTURE", "SCHEMA", "TABLES", "Store", "StoreInfo", "default_place"]

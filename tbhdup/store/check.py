@@ -13,7 +13,6 @@ from tbhdup.errors import StoreError
 from tbhdup.store.environment import BASE, OUTCOMES, THUMBNAILS, Environment, is_ours
 from tbhdup.store.paths import inside
 from tbhdup.store.records import (
-    DIGEST_SIZE,
     PART,
     PICTURE,
     TABLES,
@@ -28,6 +27,7 @@ from tbhdup.store.records import (
     stat_of,
     table_entries,
     unpack_file,
+    unpack_outcome,
     unpack_verdict,
 )
 from tbhdup.values import Digest
@@ -159,10 +159,15 @@ class Snapshot:
                     yield f"there is a thumbnail of {key.hex()}, but no picture"
 
     def outcomes(self) -> Iterator[str]:
-        """Each is in the place of its question."""
+        """Records decode, and each is in the place of its question."""
         if OUTCOMES in self._databases:  # an older version has none
             for key, record in self._cursor(OUTCOMES):
-                if len(record) < DIGEST_SIZE or outcome_key(record[:DIGEST_SIZE]) != key:
+                try:
+                    question, _ = unpack_outcome(record)
+                except Damaged as error:
+                    yield str(error)
+                    continue
+                if outcome_key(question) != key:
                     yield f"the outcome {key.hex()} is that of another question"
 
     def _strange_hits(self, model: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
-from tbhdup.values import CODE_BITS, LATENT_SIZE, Digest, File, Reason, Relation, Verdict
+from tbhdup.values import CODE_BITS, LATENT_SIZE, Digest, File, Outcome, Reason, Relation, Verdict
 
 PICTURE = np.dtype(
     [
@@ -55,6 +55,7 @@ _SKIPPED = 2
 _VERDICT = struct.Struct("<Bd")  # flags, confidence
 _RELATION = struct.Struct("<2dId6dH")  # share_a, share_b, inliers, agreement, transform, number of words
 _TEXT = struct.Struct("<I")  # bytes that follow
+_OUTCOME = struct.Struct("<16sQQ")  # question, candidates, pairs that were asked for; the pairs follow
 _ACCEPTED = 1
 _RELATED = 2
 
@@ -247,14 +248,6 @@ def unpack_verdict(record: bytes) -> Verdict:
     return Verdict(bool(flags & _ACCEPTED), confidence, relation, reason)
 
 
-# Outcomes
-
-
-def outcome_key(question: Digest) -> bytes:
-    """One of OUTCOMES_KEPT places, so that new outcomes take those of old ones."""
-    return bytes([as_digest(question)[0] % OUTCOMES_KEPT])
-
-
 def _pack_text(text: str) -> bytes:
     raw = text.encode("utf-8", "surrogatepass")
     return _TEXT.pack(len(raw)) + raw
@@ -264,3 +257,29 @@ def _unpack_text(record: bytes, at: int) -> tuple[str, int]:
     start = at + _TEXT.size
     end = start + _TEXT.unpack_from(record, at)[0]
     return record[start:end].decode("utf-8", "surrogatepass"), end
+
+
+# Outcomes
+
+
+def outcome_key(question: Digest) -> bytes:
+    """One of OUTCOMES_KEPT places, so that new outcomes take those of old ones."""
+    return bytes([as_digest(question)[0] % OUTCOMES_KEPT])
+
+
+def pack_outcome(question: Digest, outcome: Outcome) -> bytes:
+    """The record of an outcome: its question, two counts, and the pairs."""
+    counts = _OUTCOME.pack(as_digest(question), outcome.candidates, outcome.asked)
+    return counts + b"".join(pair_key(*pair) for pair in outcome.confirmed)
+
+
+def unpack_outcome(record: bytes) -> tuple[Digest, Outcome]:
+    """The question and its outcome. Raises Damaged."""
+    try:
+        question, candidates, asked = _OUTCOME.unpack_from(record)
+    except struct.error as error:
+        raise Damaged(f"an outcome: {error}") from error
+    if (len(record) - _OUTCOME.size) % (2 * DIGEST_SIZE):
+        raise Damaged(f"an outcome of {len(record)} bytes is cut off")
+    keys = (record[at : at + 2 * DIGEST_SIZE] for at in range(_OUTCOME.size, len(record), 2 * DIGEST_SIZE))
+    return question, Outcome(candidates, asked, tuple((key[:DIGEST_SIZE], key[DIGEST_SIZE:]) for key in keys))

@@ -21,7 +21,6 @@ from tbhdup.store.environment import OUTCOMES, SCHEMA, THUMBNAILS, Databases, En
 from tbhdup.store.paths import Tops, inside
 from tbhdup.store.place import network_file_system
 from tbhdup.store.records import (
-    DIGEST_SIZE,
     HIT,
     PART,
     PICTURE,
@@ -33,6 +32,7 @@ from tbhdup.store.records import (
     inode_key,
     is_skipped,
     outcome_key,
+    pack_outcome,
     pack_stat,
     pack_verdict,
     pair_key,
@@ -41,10 +41,11 @@ from tbhdup.store.records import (
     stat_of,
     table_key,
     unpack_file,
+    unpack_outcome,
     unpack_verdict,
 )
 from tbhdup.store.suspects import Suspects
-from tbhdup.values import Digest, File, Verdict
+from tbhdup.values import Digest, File, Outcome, Verdict
 
 Pair = tuple[Digest, Digest]
 _Head = tuple[bytes, bytes, File, Iterator[File]]  # path and folder id of the next file, that file, the ones after it
@@ -309,21 +310,18 @@ class Store:
 
     # Outcomes
 
-    def outcome(self, question: Digest) -> bytes | None:
-        """What was put as the outcome of a question that is known by its digest; None: nothing, or newer ones since."""
+    def outcome(self, question: Digest) -> Outcome | None:
+        """What was put as the outcome of a question that is known by its digest; None: nothing, or no longer kept."""
         with self._environment.hold():
-            database = self._environment.find(OUTCOMES)
-            if database is None:
-                return None
-            with self._environment.read() as txn:
-                record = txn.get(outcome_key(question), b"", db=database)
-        return record[DIGEST_SIZE:] if record[:DIGEST_SIZE] == question else None
+            record = self._records(OUTCOMES, {outcome_key(question)}, {}).get(outcome_key(question))
+            asked, outcome = unpack_outcome(record) if record is not None else (None, None)
+        return outcome if asked == question else None
 
-    def put_outcome(self, question: Digest, outcome: bytes) -> None:
-        """Keep the outcome of a question, with all that was put before it; a few at most are kept."""
+    def put_outcome(self, question: Digest, outcome: Outcome) -> None:
+        """Keep the outcome of a question, and commit it with all that was put before it; a few at most are kept."""
 
         def put(txn: lmdb.Transaction[bytes], databases: Databases) -> None:
-            txn.put(outcome_key(question), question + outcome, db=databases[OUTCOMES])
+            txn.put(outcome_key(question), pack_outcome(question, outcome), db=databases[OUTCOMES])
 
         self.commit()
         self._environment.update([OUTCOMES], put)

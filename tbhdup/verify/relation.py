@@ -90,8 +90,8 @@ class Evidence:
 def is_another_shot(a: View, b: View, relation: Relation, evidence: Evidence) -> bool:
     """Whether what passed for a copy looks like a second shot of the scene, from where the camera had moved to.
 
-    Then either picture shows what the other one lacks, and the scene goes on where the first one ends. Around a copy
-    that was cropped other things lie, beyond a seam, or one grey; else it is seldom turned by a few degrees as well.
+    Then either picture shows what the other one lacks, and the scene goes on where the first one ends. Around a cropped
+    copy one grey fills the rest, or other things lie beyond a seam; else it is seldom turned by a few degrees as well.
     """
     moved = not MOVED.isdisjoint(relation.words)
     same_view = not moved and (evidence.overlaid or evidence.exact >= EXACT_BESIDE_ANOTHER)

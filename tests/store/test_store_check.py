@@ -12,7 +12,7 @@ from store_samples import a_file, digest, parts, past_the_store, pictures
 from tbhdup.errors import StoreError
 from tbhdup.store import PICTURE, TABLES, Store, check
 from tbhdup.store.records import file_key, folder_id, inode_key, pack_stat, table_entries
-from tbhdup.values import Reason, Relation, Verdict
+from tbhdup.values import Outcome, Reason, Relation, Verdict
 
 ROWS = pictures(30, code_bits=40)
 PARTS = parts(ROWS)
@@ -34,7 +34,7 @@ def sound(tmp_path: Path) -> Path:
         store.put_files(a_file(b"/photos/%d.jpg" % at, digest(ROWS, at), inode=at + 1) for at in range(30))
         store.put_files([a_file(b"/photos/bad.jpg", digest=None, skip=Reason.CORRUPT, inode=99)])
         store.put_verdicts("v", {(b"a" * 16, b"b" * 16): VERDICT})
-        store.put_outcome(b"\1" * 16, b"outcome")
+        store.put_outcome(b"\1" * 16, Outcome(3, 2, ((b"a" * 16, b"b" * 16),)))
         assert store.check() == []
     return tmp_path
 
@@ -78,7 +78,8 @@ DAMAGE = {
     "a verdict is cut off": (put(b"verdicts:v", b"a" * 16 + b"b" * 16, b"\3\0"), 1, "verdict"),
     "a verdict has a pair in the wrong order": (put(b"verdicts:v", b"b" * 16 + b"a" * 16, b"\0" * 13), 1, "smaller first"),
     "an outcome is cut off": (put(b"outcomes", b"\1", b"short"), 1, "outcome"),
-    "an outcome is in another's place": (put(b"outcomes", b"\2", b"\1" * 16), 1, "another question"),
+    "an outcome lacks a byte": (put(b"outcomes", b"\1", b"\1" * 63), 1, "cut off"),
+    "an outcome is in another's place": (put(b"outcomes", b"\2", b"\1" * 32), 1, "another question"),
     "a database is foreign": (lambda env, txn: env.open_db(b"theirs", txn) and None, 1, "'theirs'"),
     "a key stands beside the databases": (lambda env, txn: txn.put(b"note", b"value") and None, 1, "'note'"),
     "a database is no database": (lambda env, txn: txn.put(b"verdicts:w", b"value") and None, 1, "--store"),
