@@ -25,7 +25,7 @@ class Preprocessing:
     """How a picture becomes the encoder's input. A change here changes codes, hence the model id."""
 
     side: int = 128  # pixels; the picture is squeezed to side x side, its shape not kept
-    resize: str = "sources.square/1"  # which resizing; raised when its pixels change
+    resize: str = "sources.square/2"  # which resizing; raised when its pixels change
     latent_scale: int = 300  # int8 latent = round(scale * unit vector)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import IO, Final
 
@@ -60,6 +60,10 @@ _UPRIGHT = {  # by EXIF orientation; 1 is upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_RIGHT_TO_LEFT, _BOTTOM_TO_TOP = (2, 3, 6, 7), (3, 4, 7, 8)  # where what was last in a line, or a column, comes first
+
+
+Window = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +71,18 @@ class Decoded:
     """A picture as it is meant to be seen."""
 
     image: Image.Image  # RGB, upright, first frame; maybe reduced, see `decode`
+    window: Window  # where the picture is in it: an outermost row or column may show less than a pixel once it is reduced
     width: int  # pixels of the whole picture as shown, before any reduction
     height: int
     format: str  # one of FORMATS
+    drafted: bool = False  # the JPEG decoder has reduced it: equal pixels in another format look a little different
 
 
 def decode(data: bytes, least: int | None = None) -> Decoded:
     """The picture in a file's bytes: first frame, upright by EXIF, on white, in 8-bit RGB.
 
-    The format is told by content. least: both sides of `image` need only be so long, which lets a JPEG be decoded at a
-    half, a quarter or an eighth of its size. Safe in several threads; Pillow's warnings never come through.
+    The format is told by content. least: both sides of `image` need only be so long: a picture that is much larger is
+    reduced to a half, a quarter or an eighth of its size, a JPEG while it is decoded. Safe in several threads; Pillow's warnings never come through.
     Of a camera's raw file, `image` is the preview in it, if that is large enough, and width and height are the raw's.
     Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED (also where the package that decodes it is missing), TOO_LARGE (over
     PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
@@ -87,13 +93,23 @@ def decode(data: bytes, least: int | None = None) -> Decoded:
         raise Unusable(Reason.UNSUPPORTED, found) if found else Unusable(Reason.NOT_AN_IMAGE)
     try:
         with silence:
-            return _decode(name, data, least)
+            decoded = _decode(name, data, least)
+        return decoded if least is None or decoded.drafted else _reduced(decoded, least)
     except Unusable:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
         raise Unusable(Reason.TOO_LARGE, str(error) or "not enough memory") from error
     except Exception as error:  # decoders fed with foreign bytes raise anything
         raise Unusable(_reason(error, data, name), f"{name}: {' '.join(str(error).split())}") from error
+
+
+def _reduced(decoded: Decoded, least: int) -> Decoded:
+    """By the factor that a JPEG decoder would take, to the means of blocks: the nearest to what that one does."""
+    width, height = decoded.image.size
+    factor = next((factor for factor in (8, 4, 2) if min(width, height) >= least * factor), None)
+    if factor is None:
+        return decoded
+    return replace(decoded, image=decoded.image.reduce(factor), window=(0, 0, width / factor, height / factor))
 
 
 def _reason(error: Exception, data: bytes, name: str) -> Reason:
@@ -118,17 +134,21 @@ def _decode(name: str, data: bytes, least: int | None) -> Decoded:
 def _decode_jpeg_xl(data: bytes) -> Decoded:
     _check_size(*extras.jpeg_xl_size(data))
     image = _rgb(extras.jpeg_xl(data))
-    return Decoded(image, *image.size, "JPEG XL")
+    return Decoded(image, (0, 0, *image.size), *image.size, "JPEG XL")
 
 
 def _decode_raw(data: bytes, least: int | None) -> Decoded:
     with extras.raw(data) as file:
         _check_size(file.width, file.height)
-        image = _preview(file, least) or Image.fromarray(file.developed())
-        return Decoded(image, file.width, file.height, "camera raw")
+        found = _preview(file, least)
+        if found is None:
+            image = Image.fromarray(file.developed())
+            found = image, (0, 0, *image.size)
+        image, window = found
+        return Decoded(image, window, file.width, file.height, "camera raw", image.size != (file.width, file.height))
 
 
-def _preview(file: extras.Raw, least: int | None) -> Image.Image | None:
+def _preview(file: extras.Raw, least: int | None) -> tuple[Image.Image, Window] | None:
     """The picture that the camera has put into its raw file, upright; None: there is none that shows it as well."""
     found = file.preview()
     if isinstance(found, bytes):
@@ -136,16 +156,18 @@ def _preview(file: extras.Raw, least: int | None) -> Image.Image | None:
             shown = _decode_with_pillow(jpeg_factory(BytesIO(found)), least)
         except Exception:  # a preview that is broken costs the preview, not the picture
             return None
-        image, width, height = shown.image, shown.width, shown.height
+        image, window, width, height = shown.image, shown.window, shown.width, shown.height
     elif found is not None:
         image = Image.fromarray(found)
         if file.turn in _UPRIGHT:
             image = image.transpose(_UPRIGHT[file.turn])
         width, height = image.size
+        window = 0, 0, width, height
     else:
         return None
     alike = abs(width / height * file.height / file.width - 1) < SHAPE_DIFFERENCE
-    return image if alike and max(width, height) >= min(PREVIEW_LEAST, max(file.width, file.height) // 2) else None
+    large = max(width, height) >= min(PREVIEW_LEAST, max(file.width, file.height) // 2)
+    return (image, window) if alike and large else None
 
 
 def _check_size(width: int, height: int) -> None:
@@ -156,16 +178,23 @@ def _check_size(width: int, height: int) -> None:
 def _decode_with_pillow(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
     width, height = picture.size
     _check_size(width, height)
+    drafted = None
     if least is not None and isinstance(picture, JpegImageFile):
-        picture.draft(None, (least, least))
+        drafted = picture.draft(None, (least, least))
+    shown = drafted[1][2:] if drafted else (width, height)
     picture.load()
     orientation = _orientation(picture)
     image = _rgb(picture)
+    spare = image.width - shown[0], image.height - shown[1]
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     if orientation >= 5:  # width and height change places
         width, height = height, width
-    return Decoded(image, width, height, str(picture.format))
+        spare = spare[1], spare[0]
+    left = spare[0] if orientation in _RIGHT_TO_LEFT else 0
+    top = spare[1] if orientation in _BOTTOM_TO_TOP else 0
+    window = left, top, image.width - spare[0] + left, image.height - spare[1] + top
+    return Decoded(image, window, width, height, str(picture.format), image.size != (width, height))
 
 
 def _orientation(picture: ImageFile.ImageFile) -> int:

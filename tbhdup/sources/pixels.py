@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tbhdup.sources.decoding import Decoded, decode
+from tbhdup.sources.decoding import Decoded, Window, decode
 from tbhdup.sources.seams import WHOLE, Box, parts
 
 SMALL = 128
@@ -32,8 +32,9 @@ def square(decoded: Decoded, side: int, part: Box = WHOLE) -> NDArray[np.uint8]:
 
     The encoder's input.
     """
-    width, height = decoded.image.size
-    window = part.left * width, part.top * height, part.right * width, part.bottom * height
+    left, top, right, bottom = decoded.window
+    width, height = right - left, bottom - top
+    window = left + part.left * width, top + part.top * height, left + part.right * width, top + part.bottom * height
     return np.array(decoded.image.resize((side, side), _FILTER, window, _GAP))
 
 
@@ -70,8 +71,7 @@ class Thumbnail(NamedTuple):
 def pack_thumbnail(decoded: Decoded, pixels: NDArray[np.uint8]) -> bytes:
     """A thumbnail, about 6 kB, of a decoded picture and its `square`."""
     data = BytesIO()
-    size = decoded.width, decoded.height
-    data.write(_THUMBNAIL.pack(*size, decoded.image.size != size))
+    data.write(_THUMBNAIL.pack(decoded.width, decoded.height, decoded.drafted))
     Image.fromarray(pixels).save(data, "JPEG", quality=_QUALITY)
     return data.getvalue()
 
@@ -88,12 +88,12 @@ def unpack_thumbnail(data: bytes) -> Thumbnail:
 
 def fit(decoded: Decoded, side: int) -> NDArray[np.uint8]:
     """The whole picture with its aspect, never enlarged: (h, w, 3) RGB, 0..255, max(h, w) <= side, min(h, w) >= 1."""
-    return _fit(decoded.image, side)
+    return _fit(decoded.image, decoded.window, side)
 
 
 def luminance(decoded: Decoded, side: int) -> NDArray[np.uint8]:
     """The same in grey (Rec. 601): (h, w), 0..255."""
-    return _fit(decoded.image.convert("L"), side)
+    return _fit(decoded.image.convert("L"), decoded.window, side)
 
 
 def detail(pixels: NDArray[np.uint8]) -> int:
@@ -114,10 +114,8 @@ def detail(pixels: NDArray[np.uint8]) -> int:
     return int(np.count_nonzero(spread > (LEAST_DEVIATION * area) ** 2))
 
 
-def _fit(image: Image.Image, side: int) -> NDArray[np.uint8]:
-    scale = min(1.0, side / max(image.size))
-    return _resize(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-
-
-def _resize(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    return np.array(image.resize((width, height), _FILTER, reducing_gap=_GAP))
+def _fit(image: Image.Image, window: Window, side: int) -> NDArray[np.uint8]:
+    width, height = window[2] - window[0], window[3] - window[1]
+    scale = min(1.0, side / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.array(image.resize(size, _FILTER, window, _GAP))

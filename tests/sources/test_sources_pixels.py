@@ -11,7 +11,7 @@ from tbhdup.sources import Decoded, decode, detail, fit, pack_thumbnail, square,
 
 
 def decoded(image: Image.Image) -> Decoded:
-    return Decoded(image, *image.size, "PNG")
+    return Decoded(image, (0, 0, *image.size), *image.size, "PNG")
 
 
 def soft(seed: int = 0, size: tuple[int, int] = (512, 384)) -> Image.Image:
