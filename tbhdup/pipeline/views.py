@@ -140,7 +140,7 @@ def _view(kept: sources.Thumbnail, load: Callable[[], NDArray[np.uint8]], again:
     return verify.View(
         kept.pixels,
         (kept.width, kept.height),
-        kept.reduced,
+        kept.drafted,
         load,
         lambda: sources.digest(sources.decode(again()).image.tobytes()),
         lambda square: bool(sources.parts(square)),

@@ -62,7 +62,6 @@ _UPRIGHT = {  # by EXIF orientation; 1 is upright
 }
 _RIGHT_TO_LEFT, _BOTTOM_TO_TOP = (2, 3, 6, 7), (3, 4, 7, 8)  # where what was last in a line, or a column, comes first
 
-
 Window = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
@@ -71,7 +70,7 @@ class Decoded:
     """A picture as it is meant to be seen."""
 
     image: Image.Image  # RGB, upright, first frame; maybe reduced, see `decode`
-    window: Window  # where the picture is in it: an outermost row or column may show less than a pixel once it is reduced
+    window: Window  # where the picture is in it: the outermost row and column of a reduced one may be filled in part
     width: int  # pixels of the whole picture as shown, before any reduction
     height: int
     format: str  # one of FORMATS
@@ -81,8 +80,9 @@ class Decoded:
 def decode(data: bytes, least: int | None = None) -> Decoded:
     """The picture in a file's bytes: first frame, upright by EXIF, on white, in 8-bit RGB.
 
-    The format is told by content. least: both sides of `image` need only be so long: a picture that is much larger is
-    reduced to a half, a quarter or an eighth of its size, a JPEG while it is decoded. Safe in several threads; Pillow's warnings never come through.
+    The format is told by content. Safe in several threads; Pillow's warnings never come through.
+    least: both sides of `image` need only be so long: a picture that is much larger is reduced to a half, a quarter or
+    an eighth of its size, a JPEG while it is decoded.
     Of a camera's raw file, `image` is the preview in it, if that is large enough, and width and height are the raw's.
     Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED (also where the package that decodes it is missing), TOO_LARGE (over
     PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
@@ -178,23 +178,29 @@ def _check_size(width: int, height: int) -> None:
 def _decode_with_pillow(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
     width, height = picture.size
     _check_size(width, height)
-    drafted = None
+    draft = None
     if least is not None and isinstance(picture, JpegImageFile):
-        drafted = picture.draft(None, (least, least))
-    shown = drafted[1][2:] if drafted else (width, height)
+        draft = picture.draft(None, (least, least))
     picture.load()
     orientation = _orientation(picture)
     image = _rgb(picture)
-    spare = image.width - shown[0], image.height - shown[1]
+    shown = draft[1][2:] if draft else image.size  # a half of 33 pixels is 16.5
+    drafted = bool(draft) and image.size != (width, height)
+    window = _window(image.size, shown, orientation)
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     if orientation >= 5:  # width and height change places
         width, height = height, width
-        spare = spare[1], spare[0]
-    left = spare[0] if orientation in _RIGHT_TO_LEFT else 0
-    top = spare[1] if orientation in _BOTTOM_TO_TOP else 0
-    window = left, top, image.width - spare[0] + left, image.height - spare[1] + top
-    return Decoded(image, window, width, height, str(picture.format), image.size != (width, height))
+    return Decoded(image, window, width, height, str(picture.format), drafted)
+
+
+def _window(size: tuple[int, int], shown: tuple[float, float], orientation: int) -> Window:
+    """Where an image of that size, which shows so many pixels from its left top on, shows them once it is upright."""
+    if orientation >= 5:
+        size, shown = size[::-1], shown[::-1]
+    left = size[0] - shown[0] if orientation in _RIGHT_TO_LEFT else 0.0
+    top = size[1] - shown[1] if orientation in _BOTTOM_TO_TOP else 0.0
+    return left, top, left + shown[0], top + shown[1]
 
 
 def _orientation(picture: ImageFile.ImageFile) -> int:

@@ -24,7 +24,7 @@ LEAST_DEVIATION = 4  # grey levels; a block above it shows something
 _FILTER, _GAP = Image.Resampling.BILINEAR, 2.0
 
 _QUALITY = 90  # of a thumbnail: its losses are well below what the proof calls exact
-_THUMBNAIL = struct.Struct("<II?")  # width, height, reduced; a JPEG follows
+_THUMBNAIL = struct.Struct("<II?")  # width, height, drafted; a JPEG follows
 
 
 def square(decoded: Decoded, side: int, part: Box = WHOLE) -> NDArray[np.uint8]:
@@ -59,13 +59,13 @@ class Thumbnail(NamedTuple):
     pixels   (side, side, 3) uint8 RGB: the whole picture squeezed to a square, after a lossy save
     width    of the whole picture, pixels
     height   of the whole picture, pixels
-    reduced  the decoder took a short cut, so that equal pixels in another format may look a little different
+    drafted  the JPEG decoder has reduced it: equal pixels in another format may look a little different
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
-    reduced: bool
+    drafted: bool
 
 
 def pack_thumbnail(decoded: Decoded, pixels: NDArray[np.uint8]) -> bytes:
@@ -79,9 +79,9 @@ def pack_thumbnail(decoded: Decoded, pixels: NDArray[np.uint8]) -> bytes:
 def unpack_thumbnail(data: bytes) -> Thumbnail:
     """The thumbnail that was packed. Raises ValueError for other bytes."""
     try:
-        width, height, reduced = _THUMBNAIL.unpack_from(data)
+        width, height, drafted = _THUMBNAIL.unpack_from(data)
         with Image.open(BytesIO(data[_THUMBNAIL.size :]), formats=("JPEG",)) as image:
-            return Thumbnail(np.array(image.convert("RGB")), width, height, reduced)
+            return Thumbnail(np.array(image.convert("RGB")), width, height, drafted)
     except (struct.error, OSError, SyntaxError) as error:
         raise ValueError(f"this is no thumbnail: {error}") from error
 

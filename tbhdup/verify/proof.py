@@ -16,7 +16,7 @@ from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
 TRIED = 2  # proposals from features that get a trial
-SAME_LEVELS = 12.0  # by which the squares of equal pixels may differ, on average, where a decoder took a short cut
+SAME_LEVELS = 12.0  # by which the squares of equal pixels may differ, on average, where the JPEG decoder reduced one
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
 LEAST_DETAIL = 10  # squares with texture in the whole picture
 UNCHANGED = Proposal(np.eye(3), False, 0)
@@ -55,7 +55,7 @@ def examine(a: View, b: View) -> tuple[Verdict, Compared | None]:
 def _could_be_equal(a: View, b: View) -> bool:
     if a.size != b.size or a.square.shape != b.square.shape:
         return False
-    if a.reduced == b.reduced:
+    if a.drafted == b.drafted:
         return bool(np.array_equal(a.square, b.square))
     return float(np.abs(a.square.astype(np.int16) - b.square).mean()) <= SAME_LEVELS
 

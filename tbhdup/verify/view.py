@@ -70,7 +70,7 @@ class View:
 
     square   (n, n, 3) uint8, RGB: the whole picture squeezed to a square, about GLANCE pixels a side
     size     (width, height) of the whole picture, pixels
-    reduced  the square was made by a decoder's short cut: it may differ a little from that of equal pixels
+    drafted  the JPEG decoder had a hand in the square: it may differ a little from that of equal pixels
     load     gives the (h, w) uint8 luminance of the picture, long side <= SIDE; asked only when the square does not
              decide. What it raises goes through the proof to the caller.
     pixels   gives a digest of the whole picture's pixels; asked only when the two could be equal. It may raise: then
@@ -82,14 +82,14 @@ class View:
         self,
         square: NDArray[np.uint8],
         size: tuple[int, int],
-        reduced: bool,
+        drafted: bool,
         load: Callable[[], NDArray[np.uint8]],
         pixels: Callable[[], bytes],
         joined: Callable[[NDArray[np.uint8]], bool] = lambda _: False,
     ) -> None:
         self.square = square
         self.size = size
-        self.reduced = reduced
+        self.drafted = drafted
         self._pixels = pixels
         self._load = load
         self._joined = joined

@@ -1,6 +1,6 @@
 """How far codes in bf16, and of pictures saved again, are from those in fp32; how fast the network is.
 
-python tests/bench/half_precision.py FOLDER: 1,000 of its pictures, for the figures in MODELS.md.
+python tests/bench/half_precision.py FOLDER [NUMBER]: so many of its pictures (1,000), for the figures in MODELS.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,11 @@ def saved_again(data: bytes) -> bytes:
     return written.getvalue()
 
 
-def codes(dtype: torch.dtype, squares: list[NDArray[np.uint8]]) -> NDArray[np.uint64]:
+def both(data: bytes, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return square(data, side), square(saved_again(data), side)
+
+
+def codes(dtype: torch.dtype, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint64]:
     encoder = BatchEncoder(device="cpu", dtype=dtype)
     batches = [np.stack(squares[first : first + BATCH]) for first in range(0, len(squares), BATCH)]
     return np.concatenate([encoder.encode(batch)[0] for batch in batches])
@@ -66,8 +70,9 @@ def main() -> None:
     record = read_record()
     side = record.preprocessing.side
     paths = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
-    data = [path.read_bytes() for path in random.Random(3).sample(paths, min(PICTURES, len(paths)))]
-    squares, again = [square(x, side) for x in data], [square(saved_again(x), side) for x in data]
+    number = int(sys.argv[2]) if len(sys.argv) > 2 else PICTURES
+    chosen = random.Random(3).sample(paths, min(number, len(paths)))
+    squares, again = zip(*(both(path.read_bytes(), side) for path in chosen), strict=True)
     full, half = codes(torch.float32, squares), codes(torch.bfloat16, squares)
     tell("bf16 and fp32", full, half, 1)
     tell("saved again, fp32", full, codes(torch.float32, again), 3)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from corpus import corners, encode, quarters
+from corpus import corners, encode, orientation, quarters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
@@ -65,6 +65,33 @@ def test_square_hardly_changes_for_copies_of_a_picture() -> None:
     assert difference(square(decoded(soft(1)), 128), original) > 20
 
 
+def ramp(size: tuple[int, int]) -> Image.Image:
+    """Brighter to the right and to the bottom, so that every shift shows."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] / np.array(size)[::-1, None, None]
+    return Image.fromarray(np.stack([255 * x, 255 * y, 127 * (x + y)], axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_half_a_pixel_at_the_edge_of_a_reduced_picture_moves_nothing(name: str, turn: int) -> None:
+    data = encode(ramp((133, 69)), name, exif=orientation(turn))
+    whole, reduced = decode(data), decode(data, 16)
+    assert sorted(reduced.image.size) == [18, 34]  # a quarter is 17.25 x 33.25
+    assert (reduced.width, reduced.height) == whole.image.size
+    assert np.abs(square(reduced, 16).astype(int) - square(whole, 16)).max() <= 3
+    assert np.abs(fit(reduced, 24).astype(int) - fit(whole, 24)).max() <= 4
+
+
+@given(st.integers(0, 99))
+@settings(deadline=None, max_examples=10)
+def test_every_format_is_reduced_as_a_jpeg_is(seed: int) -> None:
+    rough = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (389, 581, 3), np.uint8))
+    image = Image.blend(soft(seed, (581, 389)), rough, 0.5)
+    jpeg = square(decode(encode(image, "JPEG", quality=95, subsampling=0), 64), 64)
+    png, whole = encode(image, "PNG"), decoded(image)
+    assert difference(square(decode(png, 64), 64), jpeg) < 0.8 * difference(square(whole, 64), jpeg)
+
+
 def test_detail_counts_the_blocks_that_show_something() -> None:
     flat = np.full((128, 128, 3), 77, np.uint8)
     assert detail(flat) == 0
@@ -97,16 +124,18 @@ def test_a_thumbnail_is_nearly_what_was_packed() -> None:
     pixels = square(picture, 128)
     data = pack_thumbnail(picture, pixels)
     found = unpack_thumbnail(data)
-    assert (found.width, found.height, found.reduced) == (512, 384, False)
+    assert (found.width, found.height, found.drafted) == (512, 384, False)
     assert difference(found.pixels, pixels) < 2
     assert len(data) < 12_000
 
 
 def test_a_thumbnail_says_when_the_decoder_took_a_short_cut() -> None:
-    picture = decode(encode(soft(), "JPEG", quality=90), 128)
-    assert picture.image.size == (256, 192)
-    found = unpack_thumbnail(pack_thumbnail(picture, square(picture, 128)))
-    assert (found.width, found.height, found.reduced) == (512, 384, True)
+    for name, drafted in (("JPEG", True), ("PNG", False)):
+        picture = decode(encode(soft(), name), 128)
+        assert picture.image.size == (256, 192)
+        assert picture.drafted == drafted
+        found = unpack_thumbnail(pack_thumbnail(picture, square(picture, 128)))
+        assert (found.width, found.height, found.drafted) == (512, 384, drafted)
 
 
 @given(st.binary(max_size=200))

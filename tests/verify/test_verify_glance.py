@@ -34,7 +34,7 @@ def blind(image: Image.Image, size: tuple[int, int] | None = None) -> View:
         raise AssertionError("the picture was asked for")
 
     seen = view_of(image)
-    return View(seen.square, size or seen.size, seen.reduced, refuse, lambda: b"")
+    return View(seen.square, size or seen.size, seen.drafted, refuse, lambda: b"")
 
 
 @pytest.mark.parametrize("word", WHOLE)

@@ -100,7 +100,7 @@ def test_near_blank_pictures_match_as_identical_pixels_only(image: Image.Image) 
 
 
 def _with_pixels(view: View, pixels: Callable[[], bytes]) -> View:
-    return View(view.square, view.size, view.reduced, lambda: view.image, pixels)
+    return View(view.square, view.size, view.drafted, lambda: view.image, pixels)
 
 
 def test_pixels_are_read_only_when_they_could_be_equal() -> None:
