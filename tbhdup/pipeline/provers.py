@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from queue import SimpleQueue
 from threading import Lock
 
 from tbhdup import processes, verify
@@ -76,6 +77,7 @@ class Provers(ExitStack):
         new = (begun for begun in map(_Round, inquiries) if not begun.is_none)
         rounds: dict[int, _Round] = {}
         running: dict[Future[Verdict], tuple[int, _Round, Pair]] = {}
+        done: SimpleQueue[Future[Verdict]] = SimpleQueue()
         while True:
             busy = {place for place, *_ in running.values()}
             for place in (place for place in self._places if place not in busy):
@@ -83,12 +85,14 @@ class Provers(ExitStack):
                     rounds[place] = begun
                 if (chosen := _with_work(rounds, place)) is not None:
                     pair = chosen.waiting.popleft()
-                    running[self._submit(place, pair)] = place, chosen, pair
+                    proof = self._submit(place, pair)
+                    running[proof] = place, chosen, pair
+                    proof.add_done_callback(done.put)
             if not running:
                 return
-            for proof in wait(running, return_when=FIRST_COMPLETED).done:
-                _, chosen, pair = running.pop(proof)
-                chosen.put(pair, proof.result())
+            proof = done.get()
+            _, chosen, pair = running.pop(proof)
+            chosen.put(pair, proof.result())
 
     def _submit(self, place: int, pair: Pair) -> Future[Verdict]:
         if self._pool is None:
