@@ -16,7 +16,7 @@ import xxhash
 from tbhdup.errors import WeightsError
 
 FORMAT = 1
-SHIPPED = "tbhvae-5"
+SHIPPED = "tbhvae-7"
 BATCH = 16  # pictures a forward pass, always; small batches are also the fastest on a CPU
 
 

@@ -26,6 +26,7 @@ class Config:
     images: int = 32  # different photographs a step; each gives two views
     neighbours: float = 0.5  # share of a step's photographs that are near another one of it (hard negatives)
     strong: tuple[float, float] = (0.3, 0.85)  # share of strong edits in the first and in the second view
+    spun: float = 0.0  # share of the strong edits that begin with a turn by any angle
     near: float = 0.85  # teacher cosine above which two photographs are neither positive nor negative
     held_out: int = 3000  # photographs kept for diagnostics and calibration, never trained on
 
@@ -38,6 +39,7 @@ class Config:
     rate_trunk: float = 2e-4
     decay: float = 0.02
     frozen_stages: int = 2  # of the trunk's seven; the stem is frozen with them, the last convolution with all seven
+    frozen_latent: bool = False  # whether the latent's layer stays as it is
     average: float = 0.999  # of the exponential moving average that ships
 
     # Copy-view losses.
@@ -71,6 +73,7 @@ ADAPT = Config(
     rate_trunk=2e-5,
     average=0.99,
     memory=1024,
+    temperature_code=0.05,  # that of the run that made the shipped code
     weight_code=0.25,
 )
 """What `tbhdup train` does without a config: the shipped weights get used to another collection."""
@@ -118,6 +121,6 @@ def _as_kind(kind: Any, value: Any) -> Any:
         first, second = map(float, value)
         return first, second
     wanted = (int, float) if kind is float else (kind,)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or isinstance(value, bool) != (kind is bool):
         raise ValueError(value)
     return kind(value)

@@ -53,7 +53,7 @@ class StrongViews(Dataset[Pixels]):
     def __getitem__(self, number: int) -> Pixels:
         rng = np.random.default_rng([self.config.seed, 2, number])
         other = load(self.paths[number - 1])
-        return view(load(self.paths[number]), rng, other, self.config.side, 1.0)
+        return view(load(self.paths[number]), rng, other, self.config.side, 1.0, self.config.spun)
 
 
 @torch.no_grad()

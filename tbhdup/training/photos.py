@@ -125,7 +125,7 @@ class Steps(Dataset[tuple[Pixels, NDArray[np.int64]]]):
         images = [load(self.paths[i]) for i in chosen]
         side = self.config.side
         views = [
-            view(image, rng, images[number - 1], side, share)
+            view(image, rng, images[number - 1], side, share, self.config.spun)
             for share in self.config.strong
             for number, image in enumerate(images)
         ]

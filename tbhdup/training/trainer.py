@@ -105,6 +105,8 @@ class Trainer:
         frozen: list[nn.Module] = [self.encoder.trunk.stem, *stages[: self.config.frozen_stages]]
         if self.config.frozen_stages >= len(stages):
             frozen.append(self.encoder.last)
+        if self.config.frozen_latent:
+            frozen.append(self.encoder.latent)
         for part in frozen:
             part.requires_grad_(False)
 

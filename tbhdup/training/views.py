@@ -106,6 +106,24 @@ def tilt(image: Picture, rng: Rng) -> Picture:
     return turned.crop((dx, dy, image.width - dx, image.height - dy))
 
 
+def spin(image: Picture, rng: Rng) -> Picture:
+    """Turned by any angle: the corners filled, lost, or none left in what is cut out."""
+    angle = rng.uniform(-180, 180)
+    dice = rng.random()
+    if dice < 0.4:
+        return image.rotate(angle, Image.Resampling.BILINEAR, expand=True, fillcolor=_ink(rng))
+    turned = image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=_ink(rng))
+    return turned if dice < 0.6 else turned.crop(_inside(*turned.size, math.radians(angle)))
+
+
+def _inside(width: int, height: int, angle: float) -> tuple[int, int, int, int]:
+    """The largest box of the same shape that shows no corner of a picture turned about its middle."""
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    by = min(width / (width * cosine + height * sine), height / (width * sine + height * cosine))
+    dx, dy = round(width * (1 - by) / 2), round(height * (1 - by) / 2)
+    return dx, dy, width - dx, height - dy
+
+
 def slant(image: Picture, rng: Rng) -> Picture:
     """Seen from aside: each corner moves inwards by its own amount."""
     w, h = image.size
@@ -449,8 +467,13 @@ def mild(image: Picture, rng: Rng) -> Picture:
     return save(image, rng) if _chance(rng, 0.5) else image
 
 
-def strong(image: Picture, rng: Rng, other: Picture) -> Picture:
-    """One to four edits of different families, in the order in which people would make them."""
+def strong(image: Picture, rng: Rng, other: Picture, spun: float = 0.0) -> Picture:
+    """One to four edits of different families, in the order in which people would make them.
+
+    A share `spun` is turned by any angle first.
+    """
+    if spun and _chance(rng, spun):
+        image = spin(image, rng)
     chosen = rng.random(5) < (0.5, 0.4, 0.3, 0.45, 0.4)
     if not chosen.any():
         chosen[int(rng.integers(5))] = True
@@ -472,11 +495,13 @@ def strong(image: Picture, rng: Rng, other: Picture) -> Picture:
     return _one_of(rng, FILES)(image, rng) if file else image
 
 
-def view(image: Picture, rng: Rng, other: Picture, side: int, share_strong: float) -> NDArray[np.uint8]:
+def view(
+    image: Picture, rng: Rng, other: Picture, side: int, share_strong: float, spun: float = 0.0
+) -> NDArray[np.uint8]:
     """One training view, (side, side, 3) RGB. `other` is an unrelated photograph, for collages."""
     image = image.copy()
     image.thumbnail((WORK_SIDE, WORK_SIDE), _filter(rng))
-    image = strong(image, rng, other) if _chance(rng, share_strong) else mild(image, rng)
+    image = strong(image, rng, other, spun) if _chance(rng, share_strong) else mild(image, rng)
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=None))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from tbhdup.calibration import Calibration
 from tbhdup.errors import UsageError
@@ -83,6 +84,29 @@ def test_a_run_that_starts_from_weights_begins_where_they_are(whole: Path, photo
     assert abs(outcome.before["b_dof"] - ended["b_dof"]) < 1  # the weights were rounded in between
     record = BatchEncoder(outcome.weights, "cpu").record
     assert record.training["config"]["init"] == str(whole)
+
+
+def test_a_code_is_trained_alone(whole: Path, photos: Path, tmp_path: Path) -> None:
+    config = with_settings(
+        replace(CONFIG, name="code", init=str(whole), rate_heads=3e-2, spun=0.5),
+        ["frozen_stages=7", "frozen_latent=true"],
+    )
+    outcome = train([photos], config, tmp_path, workers=0)
+    assert outcome.weights is not None
+    before, after = load_file(whole), load_file(outcome.weights)
+    moved = {name: (after[name].float() - before[name].float()).abs().max().item() for name in before}
+    assert moved["code.weight"] > 0.01
+    directions = [functional.normalize(weights["latent.weight"].float(), dim=1) for weights in (before, after)]
+    assert (
+        directions[0] - directions[1]
+    ).abs().max() < 0.002  # the norm behind it, which is laid anew, sets its length
+    assert max(moved[name] for name in before if name.startswith(("trunk", "last"))) == 0
+
+
+def test_a_switch_takes_no_number() -> None:
+    for value in ("1", "0.5", "yes"):
+        with pytest.raises(UsageError, match="no bool"):
+            with_settings(CONFIG, [f"frozen_latent={value}"])
 
 
 def test_weights_of_another_size_are_refused(whole: Path, photos: Path, tmp_path: Path) -> None:
