@@ -134,21 +134,22 @@ def _decode(name: str, data: bytes, least: int | None) -> Decoded:
 def _decode_jpeg_xl(data: bytes) -> Decoded:
     _check_size(*extras.jpeg_xl_size(data))
     image = _rgb(extras.jpeg_xl(data))
-    return Decoded(image, (0, 0, *image.size), *image.size, "JPEG XL")
+    return _whole(image, "JPEG XL")
 
 
 def _decode_raw(data: bytes, least: int | None) -> Decoded:
     with extras.raw(data) as file:
         _check_size(file.width, file.height)
-        found = _preview(file, least)
-        if found is None:
-            image = Image.fromarray(file.developed())
-            found = image, (0, 0, *image.size)
-        image, window = found
-        return Decoded(image, window, file.width, file.height, "camera raw", image.size != (file.width, file.height))
+        shown = _preview(file, least) or _whole(Image.fromarray(file.developed()), "camera raw")
+        return replace(shown, width=file.width, height=file.height, format="camera raw")
 
 
-def _preview(file: extras.Raw, least: int | None) -> tuple[Image.Image, Window] | None:
+def _whole(image: Image.Image, name: str) -> Decoded:
+    """A picture that was decoded as it is."""
+    return Decoded(image, (0, 0, *image.size), *image.size, name)
+
+
+def _preview(file: extras.Raw, least: int | None) -> Decoded | None:
     """The picture that the camera has put into its raw file, upright; None: there is none that shows it as well."""
     found = file.preview()
     if isinstance(found, bytes):
@@ -156,18 +157,16 @@ def _preview(file: extras.Raw, least: int | None) -> tuple[Image.Image, Window] 
             shown = _decode_with_pillow(jpeg_factory(BytesIO(found)), least)
         except Exception:  # a preview that is broken costs the preview, not the picture
             return None
-        image, window, width, height = shown.image, shown.window, shown.width, shown.height
     elif found is not None:
         image = Image.fromarray(found)
         if file.turn in _UPRIGHT:
             image = image.transpose(_UPRIGHT[file.turn])
-        width, height = image.size
-        window = 0, 0, width, height
+        shown = _whole(image, "camera raw")
     else:
         return None
-    alike = abs(width / height * file.height / file.width - 1) < SHAPE_DIFFERENCE
-    large = max(width, height) >= min(PREVIEW_LEAST, max(file.width, file.height) // 2)
-    return (image, window) if alike and large else None
+    alike = abs(shown.width / shown.height * file.height / file.width - 1) < SHAPE_DIFFERENCE
+    large = max(shown.width, shown.height) >= min(PREVIEW_LEAST, max(file.width, file.height) // 2)
+    return shown if alike and large else None
 
 
 def _check_size(width: int, height: int) -> None:

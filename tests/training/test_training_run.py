@@ -97,9 +97,8 @@ def test_a_code_is_trained_alone(whole: Path, photos: Path, tmp_path: Path) -> N
     moved = {name: (after[name].float() - before[name].float()).abs().max().item() for name in before}
     assert moved["code.weight"] > 0.01
     directions = [functional.normalize(weights["latent.weight"].float(), dim=1) for weights in (before, after)]
-    assert (
-        directions[0] - directions[1]
-    ).abs().max() < 0.002  # the norm behind it, which is laid anew, sets its length
+    # The norm behind it, which is laid anew, sets its length.
+    assert (directions[0] - directions[1]).abs().max() < 0.002
     assert max(moved[name] for name in before if name.startswith(("trunk", "last"))) == 0
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tbhdup.training.views import spin, view
+from tbhdup.training.edits import spin
+from tbhdup.training.views import view
 
 PLAIN = (200, 90, 30)
 
