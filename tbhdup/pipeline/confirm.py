@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -78,8 +78,11 @@ def confirm(
         return Confirmed(matches, len(found))
     likely = _likely_centres(found, pictures, digests, rank)
     proof.total = len(found)
-    close = (1 + thresholds.cosine) / 2
-    decide = proof.decide_all if thresholds.verify == "always" else partial(_connect, proof, likely, apart, close)
+    decide = (
+        proof.decide_all
+        if thresholds.verify == "always"
+        else partial(_connect, proof, likely, apart, thresholds.cosine)
+    )
     with Provers(KnownContents(files, again, store), threads) as provers:
         provers.settle(_inquire(proof, decide(near), rank, apart) for near in _neighbourhoods(found, digests, likely))
     store.commit()
@@ -246,8 +249,12 @@ class _Proof:
         pair = self._original_first(pair)
         a, b = (self.pictures[self.places[digest]] for digest in pair)
         distance = int(np.bitwise_count(np.uint64(a["code"]) ^ np.uint64(b["code"])))
-        cosine = cosine_of(a["latent"], b["latent"])
+        cosine = self.cosine(*pair)
         return Match(pair[0], pair[1], Kind.DUPLICATE, distance, cosine, verdict.relation, verdict.confidence)
+
+    def cosine(self, a: Digest, b: Digest) -> float:
+        """Of two pictures as wholes, whether a search would propose them or not."""
+        return cosine_of(*(self.pictures[self.places[digest]]["latent"] for digest in (a, b)))
 
 
 def _inquire(proof: _Proof, deciding: Deciding, rank: groups.Rank, apart: groups.Pairs) -> Inquiry:
@@ -266,16 +273,16 @@ def _inquire(proof: _Proof, deciding: Deciding, rank: groups.Rank, apart: groups
     proof.matches += matches
 
 
-def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, close: float, near: Near) -> Deciding:
-    """Find what is connected in a neighbourhood, by few proofs; rank: of the likely centres.
+def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, least: float, near: Near) -> Deciding:
+    """Find what is connected in a neighbourhood, by few proofs.
 
-    close: cosine at which a pair is asked for although the roots of its parts were refused.
+    rank: of the likely centres. least: cosine of candidates.
 
     What would join two connected parts is first asked of their roots, the likely centres, which every member has to
     match in the end. So that parts grow around them, a small neighbourhood asks for one pair at a time, a large one for
     pairs of parts that no other pair could join meanwhile.
     """
-    parts = _Parts(rank, apart, {pair for pair, cosine in near.items() if cosine >= close})
+    parts = _Parts(rank, apart, near, least, proof.cosine)
     at_once = 1 if len(near) <= WINDOW else AT_ONCE
     left, waiting = iter(near), list[Pair]()
     while waiting := waiting + list(islice(left, WINDOW - len(waiting))):
@@ -291,11 +298,20 @@ def _connect(proof: _Proof, rank: groups.Rank, apart: groups.Pairs, close: float
 class _Parts:
     """The connected parts of a neighbourhood, as far as they are known. Their roots are the likely centres."""
 
-    def __init__(self, rank: groups.Rank, apart: groups.Pairs, close: groups.Pairs) -> None:
+    def __init__(
+        self,
+        rank: groups.Rank,
+        apart: groups.Pairs,
+        near: Near,
+        least: float,
+        cosine: Callable[[Digest, Digest], float],
+    ) -> None:
         self.verdicts: dict[Pair, Verdict] = {}
         self._rank = rank
         self._apart = apart
-        self._close = close
+        self._near = near
+        self._least = least
+        self._cosine = cosine  # of any two pictures
         self._connected = groups.Connected()
         self._refused: Counter[frozenset[Digest]] = Counter()  # between the parts of two roots
 
@@ -311,15 +327,25 @@ class _Parts:
             if len(chosen) == limit:
                 return chosen, waits + list(waiting[number:])
             roots = self._roots(pair)
-            refused = self._refused[roots] >= (REFUSALS if pair in self._close else 1)
-            if pair in self.verdicts or len(roots) == 1 or refused:
+            if pair in self.verdicts or len(roots) == 1 or self._refused[roots] >= self._refusals(pair):
+                continue
+            one, other = sorted(roots)
+            itself = (one, other) in self.verdicts or (one, other) in self._apart
+            if not itself and self._is_hopeless(pair, one, other):
                 continue
             waits.append(pair)
             if touched.isdisjoint(roots):
                 touched |= roots
-                one, other = sorted(roots)
-                chosen.append(pair if (one, other) in self.verdicts or (one, other) in self._apart else (one, other))
+                chosen.append(pair if itself else (one, other))
         return chosen, waits
+
+    def _refusals(self, pair: Pair) -> int:
+        """How many end the asking: a pair is close that is nearer than halfway from the least cosine to 1."""
+        return REFUSALS if self._near[pair] >= (1 + self._least) / 2 else 1
+
+    def _is_hopeless(self, pair: Pair, one: Digest, other: Digest) -> bool:
+        """Whether the roots of a pair are no candidates and, taken together with it, not near enough to be."""
+        return (one, other) not in self._near and self._near[pair] + self._cosine(one, other) < 2 * self._least
 
     def note(self, pair: Pair, verdict: Verdict) -> None:
         """A picture that matches what a root did not is the better root; else the first by rank is."""

@@ -94,6 +94,27 @@ def distance(m: Map, other: Map) -> float:
     return float(np.linalg.norm(apply(m, SQUARE) - apply(other, SQUARE), axis=1).max())
 
 
+def skew(m: Map) -> float:
+    """How far from upright a map leaves the square's sides, after a turn by quarters, as a share of the square's side.
+
+    0 for a map that crops, pads, stretches and mirrors. The same from either side, about.
+    """
+    return max(_skew(m), _skew(np.asarray(np.linalg.inv(m))))
+
+
+def _skew(m: Map) -> float:
+    x, y = apply(m, SQUARE).T
+    left, right, top, bottom = [0, 3], [1, 2], [0, 1], [2, 3]
+    upright = max(_slope(x[left], x[right]), _slope(y[top], y[bottom]))
+    return min(upright, max(_slope(x[top], x[bottom]), _slope(y[left], y[right])))
+
+
+def _slope(ends: Points, others: Points) -> float:
+    """Of two opposite sides by the places (2,) of their ends across them, the steeper one's."""
+    apart = abs(float(ends.mean() - others.mean()))
+    return float(max(np.ptp(ends), np.ptp(others))) / max(apart, 1e-9)
+
+
 def linearised(m: Map, at: NDArray[np.float64]) -> Map:
     """The affine map that equals `m` and its derivative at one point (2,)."""
     w = float(m[2, :2] @ at + m[2, 2])

@@ -53,6 +53,8 @@ BARS = 0.1  # share that makes them more than a plain margin
 THING = 0.15  # share that makes them, beside one side, a picture of a thing on plain ground, where it is no lettering
 MOVED = frozenset(("rotated", "perspective"))
 EXACT_BESIDE_ANOTHER = 0.7  # share of the agreeing tiles that half a collage has at least, and a second shot seldom
+STRIP = 0.006, 0.1  # shares of each picture that the other lacks where a camera has moved a little between two shots,
+SKEW = 0.005  # and how far from upright it then sees the other's sides: of two crops of one picture it is 0.002 at most
 EXACT_THOUGH_MOVED = 0.25  # share of the agreeing tiles, where something lies over a copy that is seen from elsewhere
 
 
@@ -92,17 +94,27 @@ def is_another_shot(a: View, b: View, relation: Relation, evidence: Evidence) ->
 
     Then either picture shows what the other one lacks, and the scene goes on where the first one ends. Around a cropped
     copy one grey fills the rest, or other things lie beyond a seam; else it is seldom turned by a few degrees as well.
+    A strip along two sides, not quite upright, is left by a hand that moved, and next to never by edits.
     """
     moved = not MOVED.isdisjoint(relation.words)
-    same_view = not moved and (evidence.overlaid or evidence.exact >= EXACT_BESIDE_ANOTHER)
-    two_sided = max(relation.share_a, relation.share_b) < WHOLE and not same_view
-    if two_sided and not (a.is_joined or b.is_joined):
-        around = (a, maps.overlap(np.linalg.inv(evidence.map))), (b, maps.overlap(evidence.map))
-        goes_on = any(_surroundings(view, part) == "part of a collage" for view, part in around)
-        if goes_on and not any(_is_filled(view, part) for view, part in around):
-            return True
+    lacks = 1 - max(relation.share_a, relation.share_b)
+    if lacks >= STRIP[0] and _goes_on(a, b, evidence, lacks, moved):
+        return True
     covered = evidence.overlaid and "padded" not in relation.words
     return covered and moved and evidence.exact < EXACT_THOUGH_MOVED
+
+
+def _goes_on(a: View, b: View, evidence: Evidence, lacks: float, moved: bool) -> bool:
+    """Whether the scene goes on in what each of two pictures shows and the other lacks, of both so much at least."""
+    exact, joined = evidence.exact >= EXACT_BESIDE_ANOTHER, a.is_joined or b.is_joined
+    parts = (a, maps.overlap(np.linalg.inv(evidence.map))), (b, maps.overlap(evidence.map))
+    filled = any(_is_filled(view, part) for view, part in parts)
+    if lacks < STRIP[1] and maps.skew(evidence.map) >= SKEW and not (joined and exact):
+        return not filled or a.is_page or b.is_page  # paper is of one grey, too
+    another_view = moved or not (evidence.overlaid or exact)
+    if lacks <= 1 - WHOLE or joined or filled or not another_view:
+        return False
+    return any(_surroundings(view, part) == "part of a collage" for view, part in parts)
 
 
 def describe(a: View, b: View, evidence: Evidence) -> Relation:

@@ -39,9 +39,16 @@ WORTH = 0.01  # share of agreeing tiles that a round must gain for another one t
 MOST_ENLARGED = 1.3  # times that a part may be enlarged to thumbnail size and still tell how sharp it is
 PARALLAX, PARALLAX_WHOLE = 0.15, 0.35  # pixels by which parts of a scene lie astray under the best map; of whole frames
 # Of 4,800 edited copies 2 were refused for that.
+PARALLAX_COVERED = 0.1  # the same of a whole frame that much seems to lie over, before its map is refined
+COVERED = 0.85  # share of the agreeing tiles below which much does
+HALF_EXACT = (
+    0.5,
+    0.75,
+)  # share of them that is exact, then: of a copy it is more; where it is less, noise moves the tiles
 PARALLAX_AREAS = 8  # along each side of the frame, in which that is told
 PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
-DOUBT, DOUBT_WHOLE = 0.03, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size
+DOUBT, DOUBT_WHOLE = 0.03, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size,
+MOST_DOUBT = 0.05  # and of a part, however much it was enlarged
 DOUBT_AREAS, DOUBT_ROUNDS = 3, 2
 ANOTHER_SHOT = "perhaps another shot of the scene"
 HOPE = 0.3  # share of agreeing tiles that makes a map worth refining
@@ -191,14 +198,23 @@ def _settled(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outcome:
     It is refused where no one map takes all parts of the scene to their places, as near and far ones moved differently.
     """
     exact = EXACT_BESIDE_ANOTHER if max(trial.parts) < WHOLE else 0.0
-    for _ in range(PARALLAX_ROUNDS):
+    moved = _moved_beside_cover(a, b, trial)
+    for _ in range(0 if moved else PARALLAX_ROUNDS):
         if trial.exact >= exact and not _has_parallax(a, b, trial):
             break
         trial = trial.refined(a.image, b.image, proposal.negative, SIDE)
-    if _has_parallax(a, b, trial):
+    if moved or _has_parallax(a, b, trial):
         finding = replace(trial.finding, accepted=False, confidence=0.5, reason=ANOTHER_SHOT)
         return Outcome(finding, None, _compared(proposal, trial))
     return Outcome(trial.finding, _evidence(a, b, proposal, trial, SIDE), _compared(proposal, trial))
+
+
+def _moved_beside_cover(a: View, b: View, trial: _Trial) -> bool:
+    """Whether a scene moved as well as what seems to lie over it, as where another thing is held before one shelf."""
+    covered = trial.finding.overlaid and trial.finding.share < COVERED and HALF_EXACT[0] <= trial.exact < HALF_EXACT[1]
+    if not covered or min(trial.parts) < WHOLE or a.block or b.block:
+        return False
+    return astray(trial.tiles, PARALLAX_AREAS) >= PARALLAX_COVERED
 
 
 def _has_parallax(a: View, b: View, trial: _Trial) -> bool:
@@ -223,12 +239,18 @@ def _settled_small(a: View, b: View, proposal: Proposal, trial: _Trial) -> Outco
 
 
 def _is_doubtful(a: View, b: View, trial: _Trial) -> bool:
-    """Whether parts may lie astray at full size; what was enlarged lies so much the less exactly."""
+    """Whether parts may lie astray at full size; what was enlarged lies so much the less exactly.
+
+    Where either picture lacks a part of the other, the full size has to tell.
+    """
+    if max(trial.parts) < WHOLE:
+        return True
     whole = min(trial.parts) >= WHOLE
     if whole and trial.exact >= MANY_EXACT:
         return False
-    enlarged = max(_scales(a, b, trial.frame, trial.map)) * SIDE / COARSE
-    return astray(trial.tiles, DOUBT_AREAS) > (DOUBT_WHOLE if whole else DOUBT) * max(enlarged, 1)
+    enlarged = max(max(_scales(a, b, trial.frame, trial.map)) * SIDE / COARSE, 1)
+    limit = DOUBT_WHOLE * enlarged if whole else min(DOUBT * enlarged, MOST_DOUBT)
+    return astray(trial.tiles, DOUBT_AREAS) > limit
 
 
 def _compared(proposal: Proposal, trial: _Trial) -> Compared:

@@ -41,18 +41,32 @@ def test_a_neighbourhood_asks_for_its_centres_in_turn_and_for_the_nearest_of_eac
     assert list(whole)[:3] == [(digests[i], digests[j]) for i, j in ((1, 2), (0, 2), (2, 5))]
 
 
+A, B, C, D = (bytes([number]) * 16 for number in range(4))
+REFUSED = Verdict(False, 1.0, None, "no map between them")
+
+
+def two_parts(near: dict[tuple[bytes, bytes], float], roots: float) -> _Parts:
+    """A and B are connected, and C and D; candidates have a cosine of 0.5 at least, the roots A and C this one."""
+    parts = _Parts({x: (number,) for number, x in enumerate((A, B, C, D))}, frozenset(), near, 0.5, lambda *_: roots)
+    parts.note((A, B), Verdict(True, 1.0, None))
+    parts.note((C, D), Verdict(True, 1.0, None))
+    return parts
+
+
 def test_only_a_close_pair_is_asked_for_after_the_centres_were_refused() -> None:
-    a, b, c, d = (bytes([number]) * 16 for number in range(4))
-    refused = Verdict(False, 1.0, None, "no map between them")
-    for close, asked in ((set(), []), ({(b, c)}, [(b, c)])):
-        parts = _Parts({x: (number,) for number, x in enumerate((a, b, c, d))}, frozenset(), close)
-        parts.note((a, b), Verdict(True, 1.0, None))
-        parts.note((c, d), Verdict(True, 1.0, None))
-        assert parts.choose([(b, c), (b, d)], 1)[0] == [(a, c)]
-        parts.note((a, c), refused)
-        assert parts.choose([(b, d), (b, c)], 1)[0] == asked
-        parts.note((b, c), refused)
-        assert parts.choose([(b, d), (b, c)], 1)[0] == []
+    for cosine, asked in ((0.7, []), (0.8, [(B, C)])):
+        parts = two_parts({(B, C): cosine, (B, D): 0.6}, 0.6)
+        assert parts.choose([(B, C), (B, D)], 1)[0] == [(A, C)]
+        parts.note((A, C), REFUSED)
+        assert parts.choose([(B, D), (B, C)], 1)[0] == asked
+        parts.note((B, C), REFUSED)
+        assert parts.choose([(B, D), (B, C)], 1)[0] == []
+
+
+def test_centres_that_are_no_candidates_are_asked_for_only_where_a_pair_is_near_enough_for_both() -> None:
+    assert two_parts({(B, C): 0.6}, 0.39).choose([(B, C)], 1) == ([], [])
+    assert two_parts({(B, C): 0.6}, 0.41).choose([(B, C)], 1)[0] == [(A, C)]
+    assert two_parts({(B, C): 0.6, (A, C): 0.5}, 0.39).choose([(B, C)], 1)[0] == [(A, C)]
 
 
 def test_copies_are_told_from_the_original_not_from_its_largest_copy(tmp_path: Path) -> None:

@@ -171,6 +171,37 @@ def test_another_shot_of_a_scene_is_no_copy(kind: str) -> None:
         assert verdict.reason == "perhaps another shot of the scene"
 
 
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_a_strip_on_two_sides_tells_a_hand_that_moved_from_two_crops(kind: str) -> None:
+    """Flat things show no parallax; what a hand leaves is a little aslant, what crops leave is upright."""
+    for seed in range(3):
+        scene = drawing.picture(kind, seed, (540, 410))
+        first = scene.crop((20, 15, 500, 375))
+        turned = scene.rotate(0.6, Image.Resampling.BICUBIC)
+        for view in (turned.crop((30, 22, 510, 382)), turned.crop((34, 30, 514, 390))):
+            assert not prove(view_of(first), view_of(view)).accepted, seed
+        assert prove(view_of(first), view_of(scene.crop((30, 22, 510, 382)))).accepted, seed
+
+
+def _shot(shelf: Image.Image, thing: Image.Image, at: tuple[int, int], seed: int) -> Image.Image:
+    """A thing before a shelf, with the noise of a camera."""
+    picture = shelf.copy()
+    picture.paste(thing, at)
+    noise = np.random.default_rng(seed).normal(0, 4, (picture.height, picture.width, 3))
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+def test_another_thing_held_before_one_shelf_is_not_laid_over_it() -> None:
+    """The shelf has moved as well, by a pixel or two; what is laid over a copy moves nothing else."""
+    for seed in range(3):
+        shelf = drawing.picture("leaves", seed, (480, 360))
+        things = [drawing.picture("fruit", seed + number, (180, 150)) for number in (5, 9)]
+        first = view_of(_shot(shelf, things[0], (30, 60), 1))
+        turned = shelf.rotate(0.5, Image.Resampling.BICUBIC)
+        assert prove(first, view_of(_shot(shelf, things[1], (40, 50), 2))).accepted, seed
+        assert not prove(first, view_of(_shot(turned, things[1], (40, 50), 2))).accepted, seed
+
+
 def test_half_of_a_collage_is_no_other_shot() -> None:
     """It lacks the picture's margins and has another picture beside them, but beyond a seam."""
     for seed in range(3):
