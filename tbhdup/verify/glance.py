@@ -13,7 +13,18 @@ import numpy as np
 from tbhdup.verify.propose import Proposal, seen_through
 from tbhdup.verify.rules import LEAST_ALIKE, LEAST_SEEN, SETTLED, exactness
 from tbhdup.verify.tiles import AGREE, Moments, correlate, median, sharper, smoothed
-from tbhdup.verify.view import FLAT, LETTERED_AT_A_GLANCE, SHADED, TEXTURE, THING_AT_A_GLANCE, View, commonest, paper
+from tbhdup.verify.view import (
+    FLAT,
+    LETTERED_AT_A_GLANCE,
+    LIT,
+    SHADED,
+    TEXTURE,
+    THING_AT_A_GLANCE,
+    View,
+    commonest,
+    evenly_lit,
+    paper,
+)
 
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
 LEAST_EXACT = 0.6  # share of the tiles that are exact: two shots of one scene are not
@@ -26,7 +37,7 @@ class Ground(NamedTuple):
 
     level: float
     share: float  # of the picture that it takes
-    paper: float  # of what is to be seen that it takes; 0 where it takes less than SHADED of the picture
+    paper: float  # of what is to be seen that it takes, or would if it were lit evenly; 0 where that is next to nothing
 
     @property
     def is_page(self) -> bool:
@@ -92,7 +103,13 @@ def is_plain(view: View) -> bool:
 def _ground(view: View) -> Ground:
     level, share = commonest(view.glance)
     tiles = view.once(_moments).variance[::2, ::2] > TEXTURE**2
-    return Ground(level, share, paper(view.glance, tiles, level) if share > SHADED else 0.0)
+    found = paper(view.glance, tiles, level) if share > SHADED else 0.0
+    if LIT <= share <= FLAT:
+        grey = evenly_lit(view.glance)
+        likely, taken = commonest(grey)
+        if taken > SHADED and (lettered := paper(grey, tiles, likely)) > LETTERED_AT_A_GLANCE:
+            found = max(found, lettered)
+    return Ground(level, share, found)
 
 
 def _moments(view: View) -> Moments:

@@ -47,7 +47,7 @@ HALF_EXACT = (
 )  # share of them that is exact, then: of a copy it is more; where it is less, noise moves the tiles
 PARALLAX_AREAS = 8  # along each side of the frame, in which that is told
 PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
-DOUBT, DOUBT_WHOLE = 0.03, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size,
+DOUBT, DOUBT_WHOLE = 0.045, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size,
 MOST_DOUBT = 0.05  # and of a part, however much it was enlarged
 DOUBT_AREAS, DOUBT_ROUNDS = 3, 2
 ANOTHER_SHOT = "perhaps another shot of the scene"

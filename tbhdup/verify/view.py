@@ -49,7 +49,16 @@ FLAT = 0.5
 SHADED = 0.4
 """Share that does beside a page, or where lettering may be on a part of the picture: paper that was lit unevenly."""
 
-LETTERED, LETTERED_AT_A_GLANCE = 0.4, 0.42
+LIT = 0.25
+"""Share of the commonest grey from which a picture may be a page that was lit unevenly, up to FLAT."""
+
+STROKE = 0.08
+"""Of the longer side: wider than the strokes of letters are, so that the brightest nearby is paper."""
+
+WHITE = 235.0
+"""Grey that evenly lit paper is given."""
+
+LETTERED, LETTERED_AT_A_GLANCE, LETTERED_EVENLY = 0.4, 0.42, 0.47
 """Share of the textured squares that is of that grey which makes it a page, as there is paper between strokes. Of
 receipts and printed pages 98 in 100 have more than 0.51 (at a glance: 0.44 and 0.35), of things on plain ground 90 in
 100 less than 0.43 (0.39)."""
@@ -154,7 +163,10 @@ class View:
 
     @property
     def is_page(self) -> bool:
-        """Whether one grey takes most of the picture, also of what is textured, as between the strokes of letters."""
+        """Whether one grey takes most of the picture, also of what is textured, as between the strokes of letters.
+
+        Or would, were it lit evenly.
+        """
         return self.once(_is_page)
 
     @property
@@ -236,7 +248,20 @@ def _ground(view: View) -> tuple[float, float]:
 
 def _is_page(view: View) -> bool:
     level, share = view.ground
-    return share > FLAT and paper(view.grey, view.textured, level) > LETTERED
+    if share > FLAT or share < LIT:
+        return share > FLAT and paper(view.grey, view.textured, level) > LETTERED
+    grey = evenly_lit(view.grey)
+    level, share = commonest(grey)
+    return share > SHADED and paper(grey, view.textured, level) > LETTERED_EVENLY
+
+
+def evenly_lit(grey: Floats) -> Floats:
+    """The picture divided by what is brightest around each place."""
+    small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    side = max(3, round(STROKE * max(small.shape)))
+    bright = cv2.GaussianBlur(cv2.dilate(small, np.ones((side, side), np.uint8)), (0, 0), side / 2)
+    light = cv2.resize(bright, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.clip(grey / np.maximum(light, 1) * WHITE, 0, 255), np.float32)
 
 
 def paper(grey: Floats, textured: NDArray[np.bool_], level: float) -> float:

@@ -128,21 +128,30 @@ def test_pixels_that_cannot_be_read_are_not_confirmed() -> None:
     assert "the disk is gone" in verdict.reason
 
 
-def _lit_unevenly(sheet: Image.Image) -> Image.Image:
-    """Paper that gets darker towards its right end."""
-    light = np.interp(np.arange(sheet.width), (0.4 * sheet.width, sheet.width), (1.0, 0.7))
+def _lit_unevenly(sheet: Image.Image, least: float) -> Image.Image:
+    """Paper that gets darker towards its right end, to so much of its light."""
+    light = np.interp(np.arange(sheet.width), (0.4 * sheet.width, sheet.width), (1.0, least))
     return Image.fromarray((np.asarray(sheet.convert("RGB")) * light[None, :, None]).astype(np.uint8))
 
 
-def test_what_lies_beside_a_page_is_a_page_at_a_smaller_share_of_paper() -> None:
-    """Two forms, of which one is lit unevenly, must not pass as one form with something laid over."""
-    shaded = view_of(_lit_unevenly(drawing.form(1, 2)))
-    assert 0.4 < shaded.ground[1] < 0.5
-    assert not shaded.is_page
+@pytest.mark.parametrize("least", [0.8, 0.7])
+def test_forms_that_are_lit_unevenly_are_pages(least: float) -> None:
+    """Two of them must not pass as one form with something laid over."""
+    shaded = view_of(_lit_unevenly(drawing.form(1, 2), least))
+    assert shaded.ground[1] < 0.5
+    assert shaded.is_page
     for content in range(3, 7):
-        other = view_of(drawing.form(1, content))
-        assert other.is_page
-        assert not prove(shaded, other).accepted
+        other = drawing.form(1, content)
+        assert not prove(shaded, view_of(other)).accepted
+        assert not prove(shaded, view_of(_lit_unevenly(other, least))).accepted
+    assert prove(shaded, view_of(saved(_lit_unevenly(drawing.form(1, 2), least)))).accepted
+
+
+@pytest.mark.parametrize("kind", drawing.PHOTOS)
+def test_a_photograph_is_no_page_however_it_is_lit(kind: str) -> None:
+    for seed in range(4):
+        assert not view_of(drawing.picture(kind, seed)).is_page
+        assert not view_of(_lit_unevenly(drawing.picture(kind, seed), 0.5)).is_page
 
 
 def test_a_thing_on_plain_ground_is_no_page() -> None:
