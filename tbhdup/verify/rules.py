@@ -41,6 +41,10 @@ MEDIAN_IN_BOX = 0.96
 LEAST_COVER = 0.3  # of one of the pictures
 LEAST_OF_FRAME = 0.5  # of the frame, and of the tiles that agree or differ: a template has more content than that
 
+# On plain ground the edges of a template's shapes agree whatever it holds: there more has to agree, or more exactly
+PLAIN = 0.3  # share of the tiles that are ground
+SHARE_ON_PLAIN, EXACT_ON_PLAIN = 0.85, 0.8  # one of them is asked for
+
 # R3: the picture, with small things scattered over it
 MANY_EXACT = 0.7  # share of the agreeing tiles that are exact
 LEAST_SHARE = 0.6  # of the tiles that agree, to those that agree or differ
@@ -88,7 +92,9 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return other_page(share)
-    shown = exactness(tiles.correlation[tiles.agree]) >= SHOT
+    exact = exactness(tiles.correlation[tiles.agree])
+    plain = np.count_nonzero(ground & tiles.inside) >= PLAIN * np.count_nonzero(tiles.inside)
+    shown = exact >= SHOT and not (plain and share < SHARE_ON_PLAIN and exact < EXACT_ON_PLAIN)
     if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
     return Finding(False, 1 - share / 2, share, reason="the content differs")
