@@ -42,7 +42,7 @@ LEAST_COVER = 0.3  # of one of the pictures
 LEAST_OF_FRAME = 0.5  # of the frame, and of the tiles that agree or differ: a template has more content than that
 
 # On plain ground the edges of a template's shapes agree whatever it holds: there more has to agree, or more exactly
-PLAIN = 0.3  # share of the tiles that are ground
+ON_PLAIN = 0.27  # share of the agreeing tiles that lie on such ground
 SHARE_ON_PLAIN, EXACT_ON_PLAIN = 0.85, 0.8  # one of them is asked for
 
 # R3: the picture, with small things scattered over it
@@ -93,7 +93,7 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     if is_page:
         return other_page(share)
     exact = exactness(tiles.correlation[tiles.agree])
-    plain = np.count_nonzero(ground & tiles.inside) >= PLAIN * np.count_nonzero(tiles.inside)
+    plain = np.count_nonzero(tiles.agree & ground) > ON_PLAIN * agree
     shown = exact >= SHOT and not (plain and share < SHARE_ON_PLAIN and exact < EXACT_ON_PLAIN)
     if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
