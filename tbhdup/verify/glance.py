@@ -22,8 +22,8 @@ from tbhdup.verify.view import (
     THING_AT_A_GLANCE,
     View,
     commonest,
-    evenly_lit,
     paper,
+    paper_evenly_lit,
 )
 
 LEAST_TO_SEE = 4  # tiles in a picture that is not plain
@@ -105,10 +105,8 @@ def _ground(view: View) -> Ground:
     tiles = view.once(_moments).variance[::2, ::2] > TEXTURE**2
     found = paper(view.glance, tiles, level) if share > SHADED else 0.0
     if LIT <= share <= FLAT:
-        grey = evenly_lit(view.glance)
-        likely, taken = commonest(grey)
-        if taken > SHADED and (lettered := paper(grey, tiles, likely)) > LETTERED_AT_A_GLANCE:
-            found = max(found, lettered)
+        lettered = paper_evenly_lit(view.glance, tiles)
+        found = max(found, lettered) if lettered > LETTERED_AT_A_GLANCE else found
     return Ground(level, share, found)
 
 

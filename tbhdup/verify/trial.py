@@ -41,10 +41,7 @@ PARALLAX, PARALLAX_WHOLE = 0.15, 0.35  # pixels by which parts of a scene lie as
 # Of 4,800 edited copies 2 were refused for that.
 PARALLAX_COVERED = 0.1  # the same of a whole frame that much seems to lie over, before its map is refined
 COVERED = 0.85  # share of the agreeing tiles below which much does
-HALF_EXACT = (
-    0.5,
-    0.75,
-)  # share of them that is exact, then: of a copy it is more; where it is less, noise moves the tiles
+HALF_EXACT = 0.5, 0.75  # share of them that is exact, then: of a copy more is; where less is, noise moves the tiles
 PARALLAX_AREAS = 8  # along each side of the frame, in which that is told
 PARALLAX_ROUNDS = 5  # of refining, a pixel at a time, before they are said to
 DOUBT, DOUBT_WHOLE = 0.045, 0.06  # the same in pixels of thumbnails, where it is only asked for at full size,

@@ -250,12 +250,17 @@ def _is_page(view: View) -> bool:
     level, share = view.ground
     if share > FLAT or share < LIT:
         return share > FLAT and paper(view.grey, view.textured, level) > LETTERED
-    grey = evenly_lit(view.grey)
-    level, share = commonest(grey)
-    return share > SHADED and paper(grey, view.textured, level) > LETTERED_EVENLY
+    return paper_evenly_lit(view.grey, view.textured) > LETTERED_EVENLY
 
 
-def evenly_lit(grey: Floats) -> Floats:
+def paper_evenly_lit(grey: Floats, textured: NDArray[np.bool_]) -> float:
+    """What `paper` would say, were the picture lit evenly; 0 where the commonest grey then takes less than SHADED."""
+    even = _evenly_lit(grey)
+    level, share = commonest(even)
+    return paper(even, textured, level) if share > SHADED else 0.0
+
+
+def _evenly_lit(grey: Floats) -> Floats:
     """The picture divided by what is brightest around each place."""
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     side = max(3, round(STROKE * max(small.shape)))
