@@ -18,6 +18,7 @@ from tbhdup.model.device import choose_device, choose_precision
 from tbhdup.model.fused import can_fuse, fuse
 from tbhdup.model.network import Encoder
 from tbhdup.model.record import BATCH, Preprocessing, Record, file_digest, read_record
+from tbhdup.processes import keep_freed_memory
 
 LATENT_SCALE = Preprocessing().latent_scale
 
@@ -31,6 +32,7 @@ class BatchEncoder:
         self.device = choose_device(device)
         self.dtype = dtype or choose_precision(self.device)
         torch.set_num_threads(1)
+        keep_freed_memory()
         self._network = fastest(load_network(self.record), self.device, self.dtype)
 
     @torch.inference_mode()

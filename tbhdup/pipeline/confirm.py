@@ -20,6 +20,7 @@ from tbhdup.pipeline.views import ABSENT, Again, KnownContents
 from tbhdup.store import Store
 from tbhdup.values import Digest, File, Kind, Match, OnProgress, Outcome, Progress, Thresholds, Verdict
 
+MANY = 1000  # pictures that are new: of so many, pairs will have to be proven
 WINDOW = 256  # pairs of a neighbourhood among which the next ones are chosen
 AT_ONCE = 8  # pairs that are chosen at a time where a neighbourhood has more than a window of them
 LEAST_DETAIL = 8  # of 256 blocks; a picture with less matches nothing without the proof
@@ -51,39 +52,32 @@ def confirm(
     threads: int,
     on_progress: OnProgress,
     apart: groups.Pairs = frozenset(),
+    new: int = 0,
 ) -> Confirmed:
     """The confirmed pairs among pictures (PICTURE rows, sorted by digest), but for those that someone set apart.
 
     parts: PART rows of these pictures; without the proof they are not looked at, as a part in common is no proof.
-    again: reads the files that the proof looks at.
+    again: reads the files that the proof looks at. new: how many of the pictures have just come into the store.
     What comes of it hangs on the pictures, their ranks, the thresholds and `apart` alone: the store keeps it, and it is
     not worked out twice.
     """
     digests = [row.tobytes() for row in pictures["digest"]]
+    look = partial(_search, pictures, digests, thresholds, apart, on_progress)
+    if thresholds.verify == "never":
+        return _unproven(look(parts[:0]), pictures, digests)
     proof = _Proof(pictures, files, store, on_progress)
     question = _question(pictures, parts, rank, thresholds, apart)
-    if thresholds.verify != "never" and (recalled := proof.recall(question)) is not None:
+    if (recalled := proof.recall(question)) is not None:
         return recalled
-    on_progress(Progress("search", 0, len(digests)))
-    found = candidates(pictures, parts[:0] if thresholds.verify == "never" else parts, thresholds)
-    if apart:
-        found = found[np.array([(digests[i], digests[j]) not in apart for i, j, *_ in found.tolist()], bool)]
-    on_progress(Progress("search", len(digests), len(digests)))
-    if thresholds.verify == "never":
-        plain = (pictures["detail"][found["i"]] < LEAST_DETAIL) | (pictures["detail"][found["j"]] < LEAST_DETAIL)
-        matches = [
-            Match(digests[i], digests[j], Kind.DUPLICATE, int(d), float(c), None, float(c))
-            for i, j, d, c in found[~plain].tolist()
-        ]
-        return Confirmed(matches, len(found))
-    likely = _likely_centres(found, pictures, digests, rank)
-    proof.total = len(found)
-    decide = (
-        proof.decide_all
-        if thresholds.verify == "always"
-        else partial(_connect, proof, likely, apart, thresholds.cosine)
-    )
-    with Provers(KnownContents(files, again, store), threads) as provers:
+    with Provers(KnownContents(files, again, store), threads, many=new >= MANY) as provers:
+        found = look(parts)
+        likely = _likely_centres(found, pictures, digests, rank)
+        proof.total = len(found)
+        decide = (
+            proof.decide_all
+            if thresholds.verify == "always"
+            else partial(_connect, proof, likely, apart, thresholds.cosine)
+        )
         provers.settle(_inquire(proof, decide(near), rank, apart) for near in _neighbourhoods(found, digests, likely))
     store.commit()
     if not proof.away:
@@ -105,6 +99,33 @@ def _question(
     for piece in (pictures.tobytes(), parts.tobytes(), *by_rank, *sorted(a + b for a, b in apart)):
         state.update(piece)
     return state.digest()
+
+
+def _search(
+    pictures: NDArray[np.void],
+    digests: Sequence[Digest],
+    thresholds: Thresholds,
+    apart: groups.Pairs,
+    on_progress: OnProgress,
+    parts: NDArray[np.void],
+) -> search.Candidates:
+    """The candidates that nobody set apart."""
+    on_progress(Progress("search", 0, len(digests)))
+    found = candidates(pictures, parts, thresholds)
+    if apart:
+        found = found[np.array([(digests[i], digests[j]) not in apart for i, j, *_ in found.tolist()], bool)]
+    on_progress(Progress("search", len(digests), len(digests)))
+    return found
+
+
+def _unproven(found: search.Candidates, pictures: NDArray[np.void], digests: Sequence[Digest]) -> Confirmed:
+    """Every candidate as a match, but for pictures in which there is next to nothing to see."""
+    plain = (pictures["detail"][found["i"]] < LEAST_DETAIL) | (pictures["detail"][found["j"]] < LEAST_DETAIL)
+    matches = [
+        Match(digests[i], digests[j], Kind.DUPLICATE, int(d), float(c), None, float(c))
+        for i, j, d, c in found[~plain].tolist()
+    ]
+    return Confirmed(matches, len(found))
 
 
 def _in_order(matches: Sequence[Match]) -> list[Match]:

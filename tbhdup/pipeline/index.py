@@ -25,6 +25,7 @@ from tbhdup.values import Digest, File, OnProgress, Progress, Reason, Skip
 CHUNK = 16  # files a reading task, and
 AHEAD = 2  # chunks being read or looked at for each thread
 CHUNK_BYTES = 8 << 20  # how large they are together, but for the last of them
+WAITING = 64  # batches of squares, 0.8 MB each, that may wait for the network to be loaded
 
 _PASSING = (Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED)  # of the moment, not of the content: looked at again
 
@@ -235,6 +236,7 @@ class _Run:
     encoder: Callable[[], Encode]
     result: Index
     tell_progress: Callable[[], None]
+    loads: bool = False  # the network was asked for
     waiting: list[tuple[_New, Square]] = field(default_factory=list)  # for enough to fill a batch
     claimed: set[Digest] = field(default_factory=set)  # contents that were given to the encoder
     kept: set[Digest] = field(default_factory=set)  # those whose picture is in the store
@@ -249,23 +251,26 @@ class _Run:
         batches: deque[tuple[Batch, Future[Heads]]] = deque()
         while True:
             chunks.extend(
-                reading.submit(self._read_all, chunk) for chunk in islice(left, AHEAD * threads - len(chunks))
+                reading.submit(self._read_all, chunk, encoding) for chunk in islice(left, AHEAD * threads - len(chunks))
             )
             if not chunks:
                 break
             for batch in self._batches(chunks.popleft().result()):
                 batches.append((batch, encoding.submit(self._encode, batch)))
-            while len(batches) > threads:
+            while batches and (len(batches) > WAITING or batches[0][1].done()):
                 self._take(*batches.popleft())
         if self.waiting:
             batches.append((self.waiting, encoding.submit(self._encode, self.waiting)))
         while batches:
             self._take(*batches.popleft())
 
-    def _read_all(self, chunk: Sequence[File]) -> list[_Read]:
-        """The files of a chunk, read, and looked at together where they are new."""
+    def _read_all(self, chunk: Sequence[File], encoding: ThreadPoolExecutor) -> list[_Read]:
+        """The files of a chunk, read, and looked at together where they are new; meanwhile the network is loaded."""
         new: dict[Digest, bytes] = {}
         read = [self._read(file, new) for file in chunk]
+        if new and not self.loads:
+            self.loads = True
+            encoding.submit(self.encoder)
         looks = self.lookers.look(new)
         return [_seen(file, looks.get(file.digest) if file.digest else None) for file in read]
 

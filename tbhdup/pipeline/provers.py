@@ -57,9 +57,13 @@ class _Round:
 
 
 class Provers(ExitStack):
-    """Proves pairs, so many side by side; nothing is loaded or started before the first one."""
+    """Proves pairs, so many side by side.
 
-    def __init__(self, contents: Contents, threads: int) -> None:
+    many: that many pairs are expected that the processes start now, while they are looked for; else nothing is loaded
+    or started before the first pair.
+    """
+
+    def __init__(self, contents: Contents, threads: int, many: bool) -> None:
         super().__init__()
         self._contents = contents
         self._turns = [Lock() for _ in range(threads)]  # to prove, so many side by side
@@ -68,6 +72,10 @@ class Provers(ExitStack):
         self._pool: ThreadPoolExecutor | None = None
         self._processes: list[processes.Process] = []
         self._proven = 0
+        self._lock = Lock()
+        self._proves_here = False
+        if many and threads > 1:
+            self._start()
 
     def settle(self, inquiries: Iterable[Inquiry]) -> None:
         """Prove what inquiries ask, each at one place, until they have nothing left to ask.
@@ -96,8 +104,6 @@ class Provers(ExitStack):
 
     def _submit(self, place: int, pair: Pair) -> Future[Verdict]:
         if self._pool is None:
-            self.enter_context(verify.one_thread_a_proof())
-            self.callback(self._end)
             self._pool = self.enter_context(ThreadPoolExecutor(len(self._places)))
         if not self._processes and len(self._turns) > 1 and self._proven >= FEW:
             self._start()
@@ -109,7 +115,14 @@ class Provers(ExitStack):
 
     def _prove(self, turn: int, pair: Pair) -> Verdict:
         with self._turns[turn]:
-            return self._views.prove(*pair)
+            return self._prove_here(pair)
+
+    def _prove_here(self, pair: Pair) -> Verdict:
+        with self._lock:
+            if not self._proves_here:
+                self.enter_context(verify.one_thread_a_proof())
+                self._proves_here = True
+        return self._views.prove(*pair)
 
     def _ask(self, turn: int, pair: Pair) -> Verdict:
         thumbnails = {digest: self._contents.thumbnail(digest) for digest in pair}
@@ -117,7 +130,7 @@ class Provers(ExitStack):
             try:
                 verdict: Verdict = self._processes[turn].ask(thumbnails, lambda digest: _data(self._contents, digest))
             except processes.NoProcess:
-                return self._views.prove(*pair)
+                return self._prove_here(pair)
             except processes.Died as error:
                 return Verdict(False, 0.0, None, f"{ABSENT}: the proof died: {error}")
         return verdict
@@ -125,11 +138,10 @@ class Provers(ExitStack):
     def _start(self) -> None:
         self._views = Views(self._contents)  # what they hold is not looked at again
         kept = str(KEPT // len(self._turns))
-        self._processes = [processes.Process(__name__, kept) for _ in self._turns]
-
-    def _end(self) -> None:
-        for process in self._processes:
-            process.close()
+        for _ in self._turns:
+            process = processes.Process(__name__, kept)
+            self.callback(process.close)
+            self._processes.append(process)
 
 
 def _with_work(rounds: Mapping[int, _Round], place: int) -> _Round | None:

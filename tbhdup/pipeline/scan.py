@@ -166,7 +166,19 @@ def _group(
     }
     apart = marks.pairs(store.place)
     parts = store.parts(record.model_id, sorted(by_digest))
-    confirmed = confirm(pictures, parts, by_digest, again, rank, thresholds, store, options.threads, on_progress, apart)
+    confirmed = confirm(
+        pictures,
+        parts,
+        by_digest,
+        again,
+        rank,
+        thresholds,
+        store,
+        options.threads,
+        on_progress,
+        apart,
+        counts.encoded,
+    )
     clock.lap("match")
     by_content = groups.centred(confirmed.matches, rank, apart)
     folders = Folders()

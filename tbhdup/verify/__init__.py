@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tbhdup.verify.threads import one_thread_a_proof
     from tbhdup.verify.view import SIDE, View
 
-VERSION = "13"
+VERSION = "14"
 """Changes whenever a verdict could change; verdicts are kept under it. Asking for it does not load OpenCV."""
 
 __all__ = [

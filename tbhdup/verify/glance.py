@@ -12,7 +12,7 @@ import numpy as np
 
 from tbhdup.verify.propose import Proposal, seen_through
 from tbhdup.verify.rules import LEAST_ALIKE, LEAST_SEEN, SETTLED, exactness
-from tbhdup.verify.tiles import AGREE, Moments, correlate, median, sharper, smoothed
+from tbhdup.verify.tiles import AGREE, Moments, correlate, count, median, sharper, smoothed
 from tbhdup.verify.view import (
     FLAT,
     LETTERED_AT_A_GLANCE,
@@ -87,7 +87,7 @@ def look(a: View, b: View, proposal: Proposal) -> Glance:
     same = float(values.min()) >= LEAST_ALIKE and exact >= LEAST_EXACT and not any(x.could_be_page for x in grounds)
     page = any(x.is_page for x in grounds) and min(x.share for x in grounds) > SHADED
     finer = sharper(left, right) if same else 1.0
-    return Glance(same, float((values > AGREE).mean()), page, median(values), exact, finer)
+    return Glance(same, count(values > AGREE) / len(values), page, median(values), exact, finer)
 
 
 def ground(view: View) -> Ground:
@@ -97,7 +97,7 @@ def ground(view: View) -> Ground:
 
 def is_plain(view: View) -> bool:
     """Whether there is next to nothing to see."""
-    return int((view.once(_moments).variance > TEXTURE**2).sum()) < LEAST_TO_SEE
+    return count(view.once(_moments).variance > TEXTURE**2) < LEAST_TO_SEE
 
 
 def _ground(view: View) -> Ground:

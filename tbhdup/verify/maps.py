@@ -5,7 +5,7 @@ A point of the picture's plane is (x / width, y / height); pixel (0, 0) covers (
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ Map = NDArray[np.floating[Any]]
 Points = NDArray[np.floating[Any]]
 
 SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
+NEXT = [1, 2, 3, 0]  # corner after each corner of the square
 
 
 @cache
@@ -57,8 +58,8 @@ def is_sane(m: Map) -> bool:
     if (depth <= 0.2 * abs(m[2, 2])).any():
         return False
     quad = apply(m, SQUARE)
-    sides = np.roll(quad, -1, axis=0) - quad
-    turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
+    sides = quad[NEXT] - quad
+    turns = sides[:, 0] * sides[NEXT, 1] - sides[:, 1] * sides[NEXT, 0]
     return bool((turns > 1e-6).all() or (turns < -1e-6).all())
 
 
@@ -67,7 +68,12 @@ def overlap(m: Map) -> NDArray[np.float64]:
 
     Sutherland-Hodgman: the quadrilateral is clipped by one side of the square after the other.
     """
-    corners: list[list[float]] = apply(m, SQUARE).tolist()
+    return _clipped(np.asarray(m, np.float64).tobytes())
+
+
+@lru_cache(8)  # a map is asked for a few times in a row
+def _clipped(m: bytes) -> NDArray[np.float64]:
+    corners: list[list[float]] = apply(np.frombuffer(m).reshape(3, 3), SQUARE).tolist()
     for axis, limit in ((0, 0.0), (0, 1.0), (1, 0.0), (1, 1.0)):
         sign = 1.0 if limit == 0 else -1.0
         kept = []
@@ -80,7 +86,9 @@ def overlap(m: Map) -> NDArray[np.float64]:
             if after >= 0:
                 kept.append([x, y])
         corners = kept
-    return np.array(corners, np.float64).reshape(-1, 2)
+    found = np.array(corners, np.float64).reshape(-1, 2)
+    found.flags.writeable = False
+    return found
 
 
 def area(corners: NDArray[np.float64]) -> float:
@@ -141,15 +149,13 @@ def direct_homography(source: Points, target: Points, weights: Points | None = N
 
     n, k = normal(source), normal(target)
     (x, y), (u, v) = apply(n, source).T, apply(k, target).T
-    one, nil = np.ones_like(x), np.zeros_like(x)
-    rows = np.concatenate(
-        [
-            np.stack([x, y, one, nil, nil, nil, -u * x, -u * y, -u], axis=1),
-            np.stack([nil, nil, nil, x, y, one, -v * x, -v * y, -v], axis=1),
-        ]
-    )
-    if weights is not None:
-        rows = rows * weights.T.reshape(-1, 1)
-    solution = np.linalg.svd(rows.T @ rows)[2][-1].reshape(3, 3)
+    homogeneous = np.stack([x, y, np.ones_like(x)])
+    p, q = (weights * weights).T if weights is not None else np.ones((2, len(x)))
+    # Each point gives two equations, (x y 1 0 0 0 -ux -uy -u) and (0 0 0 x y 1 -vx -vy -v); this is the sum of the
+    # products of each with itself, by the blocks of 3 x 3 that differ.
+    sums = np.zeros((3, 3, 3, 3))  # block row, row, block column, column
+    for row, column, weight in ((0, 0, p), (1, 1, q), (0, 2, -p * u), (1, 2, -q * v), (2, 2, p * u * u + q * v * v)):
+        sums[row, :, column] = sums[column, :, row] = (homogeneous * weight) @ homogeneous.T
+    solution = np.linalg.svd(sums.reshape(9, 9))[2][-1].reshape(3, 3)
     m = np.linalg.inv(k) @ solution @ n
     return np.asarray(m / m[2, 2])

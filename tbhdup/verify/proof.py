@@ -11,6 +11,7 @@ from tbhdup.verify import glance, maps
 from tbhdup.verify.propose import PLENTY, Proposal, aligned, by_coarse_features, by_features
 from tbhdup.verify.relation import Evidence, describe, is_another_shot
 from tbhdup.verify.rules import SETTLED, Finding, other_page
+from tbhdup.verify.tiles import count
 from tbhdup.verify.trial import ANOTHER_SHOT, Compared, Outcome, try_map, try_small
 from tbhdup.verify.view import SIDE, View
 
@@ -96,7 +97,7 @@ def _decide(a: View, b: View) -> Outcome:
             continue
         tried = try_map(a, b, small)
         if tried.evidence is not None:
-            if min(int(view.textured.sum()) for view in (a, b)) < LEAST_DETAIL:
+            if min(count(view.textured) for view in (a, b)) < LEAST_DETAIL:
                 return Outcome(Finding(False, 0.5, reason="too little detail"), None, tried.compared)
             return tried
         if tried.finding.share >= best.finding.share:

@@ -41,8 +41,10 @@ class Proposal:
 def aligned(a: View, b: View) -> Proposal | None:
     """The best of the eight whole-frame maps, positive or negative, if the thumbnails correlate under it."""
     options = maps.orientations()
-    turned = np.stack([seen_through(b.thumb, m).ravel() for m in options])
-    correlations = turned @ a.thumb.ravel()
+    turned = np.empty((len(options), *b.thumb.shape), np.float32)
+    for place, m in zip(turned, options, strict=True):
+        place[:] = seen_through(b.thumb, m)
+    correlations = turned.reshape(len(options), -1) @ a.thumb.ravel()
     best = int(np.abs(correlations).argmax())
     if abs(correlations[best]) < ALIGNED:
         return None
@@ -165,7 +167,7 @@ def _refine(source: Points, target: Points, agree: NDArray[np.bool_]) -> tuple[m
     for near in (4 * NEAR, 2 * NEAR, NEAR, NEAR):
         if _count(target, agree) < LEAST:
             return None
-        known = np.column_stack([source[agree], np.ones(int(agree.sum()))])
+        known = np.column_stack([source[agree], np.ones(np.count_nonzero(agree))])
         m[:2] = np.linalg.lstsq(known, target[agree], rcond=None)[0].T
         agree = np.linalg.norm(maps.apply(m, source) - target, axis=1) < near
     stretch = np.linalg.svd(m[:2, :2], compute_uv=False)
@@ -178,7 +180,7 @@ def _homography(source: Points, target: Points, agree: NDArray[np.bool_]) -> tup
     """Least-squares homography that starts from the affine map's inliers."""
     m: maps.Map = np.eye(3)
     for near in (2 * NEAR, NEAR, NEAR):
-        if agree.sum() < LEAST:
+        if np.count_nonzero(agree) < LEAST:
             return None
         m = maps.direct_homography(source[agree], target[agree])
         if not np.isfinite(m).all():
@@ -191,4 +193,4 @@ def _homography(source: Points, target: Points, agree: NDArray[np.bool_]) -> tup
 
 def _count(target: Points, agree: NDArray[np.bool_]) -> int:
     """Different places, in whole pixels, among the matches that agree."""
-    return len(np.unique(np.round(target[agree]) @ (1, 1j)))
+    return len(set((np.round(target[agree]) @ (1, 1j)).tolist()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tbhdup.verify.tiles import Tiles, median
+from tbhdup.verify.tiles import Tiles, count, median
 
 WELL = 0.9  # correlation of a tile that agrees well
 SETTLED = 0.7  # share of agreeing tiles at which a map is right, and what differs is content: no other map will do
@@ -81,19 +81,19 @@ def judge(tiles: Tiles, ground: Bools, is_page: bool, shares: tuple[float, float
     shares: of the two pictures that the frame shows.
     """
     both = tiles.both
-    seen = int(both.sum())
+    seen = count(both)
     if seen < LEAST_TILES or np.count_nonzero(_by_area(both)) < LEAST_AREAS:
         return Finding(False, 0.5, reason="too little detail in common")
-    agree, differ = int(tiles.agree.sum()), int(tiles.differ.sum())
+    agree, differ = count(tiles.agree), count(tiles.differ)
     share = agree / max(agree + differ, 1)
     values = tiles.correlation[both]
     rule = PAGE if is_page else PICTURE
-    if share >= rule.share and median(values) >= rule.median and float((values > WELL).mean()) >= rule.well:
+    if share >= rule.share and median(values) >= rule.median and count(values > WELL) >= rule.well * seen:
         return Finding(True, _confidence(tiles, share), share)
     if is_page:
         return other_page(share)
     exact = exactness(tiles.correlation[tiles.agree])
-    plain = np.count_nonzero(tiles.agree & ground) > ON_PLAIN * agree
+    plain = count(tiles.agree & ground) > ON_PLAIN * agree
     shown = exact >= SHOT and not (plain and share < SHARE_ON_PLAIN and exact < EXACT_ON_PLAIN)
     if shown and ((share >= LEAST_SHARE and _is_scattered(tiles)) or _is_beside(tiles, ground, shares)):
         return Finding(True, _confidence(tiles, share), share, overlaid=True)
@@ -106,7 +106,7 @@ def is_sure(tiles: Tiles, finding: Finding, moved: bool) -> bool:
     moved: the camera may have moved between the two. Then thumbnails do not tell two shots of a scene from a copy with
     something laid over it.
     """
-    if np.count_nonzero(tiles.both) < LEAST_SEEN or (moved and finding.overlaid):
+    if count(tiles.both) < LEAST_SEEN or (moved and finding.overlaid):
         return False
     exact = exactness(tiles.correlation[tiles.agree])
     if exact >= MANY_EXACT:
@@ -129,21 +129,21 @@ def other_page(share: float) -> Finding:
 def _is_beside(tiles: Tiles, ground: Bools, shares: tuple[float, float]) -> bool:
     """R2: one rectangle shows the picture, and what was laid over lies outside it."""
     agree = tiles.agree
-    speaking = int((agree | tiles.differ).sum())
-    if agree.sum() < max(LEAST_IN_BOX, LEAST_OF_FRAME * speaking):
+    speaking = count(agree | tiles.differ)
+    if count(agree) < max(LEAST_IN_BOX, LEAST_OF_FRAME * speaking):
         return False
     top, bottom, left, right = best_box(agree + (-PENALTY) * tiles.differ)
     box = (slice(top, bottom), slice(left, right))
     inside = agree[box]
-    count, bad = int(inside.sum()), int(tiles.differ[box].sum())
-    cover = inside.size / max(int(tiles.inside.sum()), 1)
+    good, bad = count(inside), count(tiles.differ[box])
+    cover = inside.size / max(count(tiles.inside), 1)
     return (
-        count >= LEAST_IN_BOX
-        and int((inside & ~ground[box]).sum()) >= LEAST_OFF_GROUND
-        and bad <= MOST_BAD * (count + bad)
+        good >= LEAST_IN_BOX
+        and count(inside & ~ground[box]) >= LEAST_OFF_GROUND
+        and bad <= MOST_BAD * (good + bad)
         and median(tiles.correlation[box][tiles.both[box]]) >= MEDIAN_IN_BOX
         and cover * max(shares) >= LEAST_COVER
-        and min(cover, count / speaking) >= LEAST_OF_FRAME
+        and min(cover, good / speaking) >= LEAST_OF_FRAME
     )
 
 
@@ -152,9 +152,9 @@ def _is_scattered(tiles: Tiles) -> bool:
     exact = exactness(tiles.correlation[tiles.agree])
     if exact < MANY_EXACT:
         return False
-    count, bad = _by_area(tiles.agree), _by_area(tiles.differ)
-    speaking = count + bad >= LEAST_SPEAKING
-    shown = count >= LEAST_IN_AREA * (count + bad)
+    good, bad = _by_area(tiles.agree), _by_area(tiles.differ)
+    speaking = good + bad >= LEAST_SPEAKING
+    shown = good >= LEAST_IN_AREA * (good + bad)
     least = AREAS_THEN_SHOWN if exact >= NEARLY_ALL_EXACT else AREAS_SHOWN
     return bool(speaking.sum() >= LEAST_SPEAKING and shown[speaking].mean() >= least)
 
@@ -193,7 +193,7 @@ def _by_area(tiles: Bools) -> NDArray[np.intp]:
 
 def exactness(correlation: NDArray[np.float32]) -> float:
     """Share of the tiles with these correlations that are exact; 0 without any."""
-    return float((correlation > EXACT).mean()) if correlation.size else 0.0
+    return count(correlation > EXACT) / max(correlation.size, 1)
 
 
 def _confidence(tiles: Tiles, share: float) -> float:

@@ -209,7 +209,7 @@ class _Moved:
 
     def __init__(self, left: Moments, right: Moments) -> None:
         self._left = left
-        self._around = np.pad(right.picture, 1, mode="edge")
+        self._around = np.asarray(cv2.copyMakeBorder(right.picture, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.float32)
         self._squares = self._around * self._around
         self._product = np.empty_like(left.picture)
 
@@ -227,8 +227,13 @@ def _normalised(together: Floats, variance_a: Floats, variance_b: Floats) -> Flo
     return np.asarray(together / np.sqrt(np.maximum(variance_a * variance_b, 1e-3)))
 
 
+def count(flags: Bools) -> int:
+    """How many are set: what `flags.sum()` gives, in a tenth of the time."""
+    return int(np.count_nonzero(flags))
+
+
 def _share(flags: Bools) -> float:
-    return np.count_nonzero(flags) / flags.size if flags.size else 1.0
+    return count(flags) / flags.size if flags.size else 1.0
 
 
 def refine(tiles: Tiles, frame: Frame, m: maps.Map) -> maps.Map:
@@ -281,7 +286,10 @@ def median(values: NDArray[np.floating[Any]]) -> float:
 
 def _tile_means(x: NDArray[np.float32]) -> Floats:
     """Mean of every tile: (h, w) -> (h / CELL - 1, w / CELL - 1)."""
-    cells = cv2.resize(x, (x.shape[1] // CELL, x.shape[0] // CELL), interpolation=cv2.INTER_AREA)
+    cells = x
+    for _ in range(CELL.bit_length() - 1):  # halving is what OpenCV does fast
+        half = cells.shape[1] // 2, cells.shape[0] // 2
+        cells = np.asarray(cv2.resize(cells, half, interpolation=cv2.INTER_AREA), np.float32)
     return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
 
 

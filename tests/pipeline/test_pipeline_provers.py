@@ -78,7 +78,7 @@ def settled(opened: Provers, pairs: Sequence[Pair], at_once: int = 5) -> list[Ve
 
 
 def proven(files: Files, pairs: Sequence[Pair], threads: int) -> list[Verdict]:
-    with Provers(files, threads) as opened:
+    with Provers(files, threads, many=False) as opened:
         return settled(opened, pairs)
 
 
@@ -87,7 +87,7 @@ def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.
     here = proven(files, pairs, 1)
     assert 6 <= sum(verdict.accepted for verdict in here) <= 9
     monkeypatch.setattr(provers, "FEW", 0)
-    with Provers(files, 2) as opened:
+    with Provers(files, 2, many=False) as opened:
         there = settled(opened, pairs)
         assert len(opened._processes) == 2
         assert settled(opened, pairs[:3]) == here[:3]
@@ -98,7 +98,7 @@ def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.
 def test_a_place_without_an_inquiry_helps_another(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provers, "FEW", 0)
     pairs = list(combinations(sorted(files.kept), 2))
-    with Provers(files, 2) as opened:
+    with Provers(files, 2, many=False) as opened:
         verdicts: list[Verdict] = []
 
         def alone() -> Inquiry:
@@ -111,7 +111,7 @@ def test_a_place_without_an_inquiry_helps_another(files: Files, monkeypatch: pyt
 
 def test_few_pairs_start_no_process(files: Files) -> None:
     pairs = list(combinations(sorted(files.kept), 2))[:4]
-    with Provers(files, 2) as opened:
+    with Provers(files, 2, many=False) as opened:
         assert settled(opened, []) == []
         assert len(settled(opened, pairs)) == 4
         assert opened._processes == []
@@ -154,7 +154,7 @@ def test_what_cannot_be_seen_is_told(files: Files, monkeypatch: pytest.MonkeyPat
 def test_a_process_that_dies_costs_its_pair_and_is_replaced(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provers, "FEW", 0)
     pairs = list(combinations(sorted(files.kept), 2))
-    with Provers(files, 2) as opened:
+    with Provers(files, 2, many=False) as opened:
         before = settled(opened, pairs)
         for process in opened._processes:
             assert process._running is not None
