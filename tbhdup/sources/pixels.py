@@ -51,7 +51,8 @@ def see(data: bytes, side: int) -> Sight:
     """Decode a file's bytes for an encoder of that side. Raises what `decode` raises."""
     picture = decode(data, max(side, SMALL))
     small = square(picture, SMALL)
-    return Sight(picture, small, [square(picture, side, part) for part in (WHOLE, *parts(small))])
+    whole = small if side == SMALL else square(picture, side)
+    return Sight(picture, small, [whole, *(square(picture, side, part) for part in parts(small))])
 
 
 class Thumbnail(NamedTuple):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tbhdup.values import Relation
 from tbhdup.verify import maps
+from tbhdup.verify.tiles import median
 from tbhdup.verify.view import COLOURS, LETTERED, View, commonest, paper
 
 RELATIONS = (
@@ -230,7 +231,7 @@ def _tone(a: View, b: View, m: maps.Map, negative: bool) -> list[str]:
     if chroma_b < GREY <= chroma_a:
         words.append("grey")
         first = np.repeat(first @ np.array([[0.299], [0.587], [0.114]]), 3, axis=1)
-    if float(np.median(np.abs(first - second).mean(axis=1))) > TONE:
+    if median(np.abs(first - second).mean(axis=1)) > TONE:
         words.append("tone changed")
     return words
 
@@ -239,11 +240,18 @@ def _colours(a: View, b: View, m: maps.Map) -> tuple[NDArray[np.float64], NDArra
     """(N, 3) mean colours of both pictures over the same AREAS x AREAS areas of a, as far as both show them."""
     there = maps.apply(m, GRID)
     shown = np.asarray(((there > 0) & (there < 1)).all(axis=1))
+    samples = a.once(_on_grid), _sampled(b, there)
+    if shown.all():
+        first, second = (_by_area(each) / SAMPLES**2 for each in samples)
+        return first, second
     count = _by_area(shown[:, None])
     seen = count[:, 0] > 0
-    sums = (_by_area(_sampled(view, places) * shown[:, None])[seen] for view, places in ((a, GRID), (b, there)))
-    first, second = (each / count[seen] for each in sums)
+    first, second = (_by_area(each * shown[:, None])[seen] / count[seen] for each in samples)
     return first, second
+
+
+def _on_grid(view: View) -> NDArray[np.uint8]:
+    return _sampled(view, GRID)
 
 
 def _sampled(view: View, places: maps.Points) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -72,7 +73,7 @@ class Drift(NamedTuple):
         return Drift(np.clip((after - before) / (2 * bend), -1, 1), bend / (bend + np.float32(FLAT_PEAK)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tiles:
     """What the tiles of a frame say.
 
@@ -88,17 +89,17 @@ class Tiles:
     textured_b: Bools
     inside: Bools
 
-    @property
+    @cached_property
     def both(self) -> Bools:
         """Tiles with something to see in both pictures."""
         return self.inside & self.textured_a & self.textured_b
 
-    @property
+    @cached_property
     def agree(self) -> Bools:
         """Tiles that show the same in both."""
         return self.both & (self.correlation > AGREE)
 
-    @property
+    @cached_property
     def differ(self) -> Bools:
         """Tiles that show different things."""
         either = self.inside & (self.textured_a | self.textured_b)
@@ -154,7 +155,7 @@ def compare(frame: Frame, negative: bool, *, measure_drift: bool = False) -> Til
     """
     a, b = (soft(x - np.float32(128), SMOOTH) for x in (frame.a, frame.b))
     b = -b if negative else b
-    inside = _tile_means(frame.inside.astype(np.float32)) > 0.999
+    inside = _all_of(frame.inside)
     left, right = Moments.of(a), Moments.of(b)
     correlation = correlate(left, right)
     drift: Drift | None = None
@@ -291,6 +292,13 @@ def _tile_means(x: NDArray[np.float32]) -> Floats:
         half = cells.shape[1] // 2, cells.shape[0] // 2
         cells = np.asarray(cv2.resize(cells, half, interpolation=cv2.INTER_AREA), np.float32)
     return np.asarray((cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) / 4)
+
+
+def _all_of(inside: NDArray[np.uint8]) -> Bools:
+    """(rows, columns) tiles that lie wholly inside."""
+    if inside.all():
+        return np.ones((inside.shape[0] // CELL - 1, inside.shape[1] // CELL - 1), np.bool_)
+    return _tile_means(inside.astype(np.float32)) > 0.999
 
 
 def fineness(x: Moments, seen: Bools) -> float:
