@@ -133,7 +133,7 @@ def view_of(data: bytes, again: Callable[[], bytes]) -> verify.View:
 
 
 def _luminance(data: bytes) -> NDArray[np.uint8]:
-    return sources.luminance(sources.decode(data, verify.SIDE), verify.SIDE)
+    return sources.luminance(sources.decode(data, verify.SIDE, grey=True), verify.SIDE)
 
 
 def _view(kept: sources.Thumbnail, load: Callable[[], NDArray[np.uint8]], again: Callable[[], bytes]) -> verify.View:

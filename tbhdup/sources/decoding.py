@@ -69,7 +69,7 @@ Window = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 class Decoded:
     """A picture as it is meant to be seen."""
 
-    image: Image.Image  # RGB, upright, first frame; maybe reduced, see `decode`
+    image: Image.Image  # RGB, or grey (L) where that is all that was asked for; upright, first frame; maybe reduced
     window: Window  # where the picture is in it: the outermost row and column of a reduced one may be filled in part
     width: int  # pixels of the whole picture as shown, before any reduction
     height: int
@@ -77,12 +77,13 @@ class Decoded:
     drafted: bool = False  # the JPEG decoder has reduced it: equal pixels in another format look a little different
 
 
-def decode(data: bytes, least: int | None = None) -> Decoded:
+def decode(data: bytes, least: int | None = None, *, grey: bool = False) -> Decoded:
     """The picture in a file's bytes: first frame, upright by EXIF, on white, in 8-bit RGB.
 
     The format is told by content. Safe in several threads; Pillow's warnings never come through.
     least: both sides of `image` need only be so long: a picture that is much larger is reduced to a half, a quarter or
     an eighth of its size, a JPEG while it is decoded.
+    grey: colours are not needed; a JPEG then gives its luminance as it is, in two thirds of the time.
     Of a camera's raw file, `image` is the preview in it, if that is large enough, and width and height are the raw's.
     Raises Unusable: NOT_AN_IMAGE, UNSUPPORTED (also where the package that decodes it is missing), TOO_LARGE (over
     PIXEL_LIMIT, found before decoding), TRUNCATED, CORRUPT.
@@ -93,7 +94,7 @@ def decode(data: bytes, least: int | None = None) -> Decoded:
         raise Unusable(Reason.UNSUPPORTED, found) if found else Unusable(Reason.NOT_AN_IMAGE)
     try:
         with silence:
-            decoded = _decode(name, data, least)
+            decoded = _decode(name, data, least, grey)
         return decoded if least is None or decoded.drafted else _reduced(decoded, least)
     except Unusable:
         raise
@@ -121,14 +122,14 @@ def _reason(error: Exception, data: bytes, name: str) -> Reason:
     return Reason.TRUNCATED if short else Reason.CORRUPT
 
 
-def _decode(name: str, data: bytes, least: int | None) -> Decoded:
+def _decode(name: str, data: bytes, least: int | None, grey: bool) -> Decoded:
     match name:
         case "JPEG XL":
             return _decode_jpeg_xl(data)
         case "camera raw":
             return _decode_raw(data, least)
         case _:
-            return _decode_with_pillow(OPENERS[name](BytesIO(data)), least)
+            return _decode_with_pillow(OPENERS[name](BytesIO(data)), least, grey)
 
 
 def _decode_jpeg_xl(data: bytes) -> Decoded:
@@ -174,15 +175,15 @@ def _check_size(width: int, height: int) -> None:
         raise Unusable(Reason.TOO_LARGE, f"{width} x {height} pixels, the limit is {PIXEL_LIMIT}")
 
 
-def _decode_with_pillow(picture: ImageFile.ImageFile, least: int | None) -> Decoded:
+def _decode_with_pillow(picture: ImageFile.ImageFile, least: int | None, grey: bool = False) -> Decoded:
     width, height = picture.size
     _check_size(width, height)
     draft = None
     if least is not None and isinstance(picture, JpegImageFile):
-        draft = picture.draft(None, (least, least))
+        draft = picture.draft("L" if grey and picture.mode == "RGB" else None, (least, least))
     picture.load()
     orientation = _orientation(picture)
-    image = _rgb(picture)
+    image = picture if grey and picture.mode == "L" and not picture.has_transparency_data else _rgb(picture)
     shown = draft[1][2:] if draft else image.size  # a half of 33 pixels is 16.5
     drafted = bool(draft) and image.size != (width, height)
     window = _window(image.size, shown, orientation)

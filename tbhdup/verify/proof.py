@@ -17,7 +17,7 @@ from tbhdup.verify.view import SIDE, View
 
 SAME_MAP = 0.005  # distance between maps, of the side: the same map need not be tried twice
 TRIED = 2  # proposals from features that get a trial
-SAME_LEVELS = 4.0  # by which squares of equal pixels may differ, on average, if one was drafted
+SAME_LEVELS = 3.0  # by which squares of equal pixels may differ, on average, if one was drafted
 # (446 photographs as JPEG and as PNG: 2.7 at most)
 LEAST_SIDE = 24  # pixels: in less there is too little to see for a proof
 LEAST_DETAIL = 10  # squares with texture in the whole picture

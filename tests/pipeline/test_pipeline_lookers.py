@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import corpus
 import drawing
+import numpy as np
 import pytest
+from PIL import Image
 
 import tbhdup
 from tbhdup import sources
+from tbhdup.model.record import BATCH
 from tbhdup.pipeline import lookers
+from tbhdup.pipeline.index import index
 from tbhdup.pipeline.lookers import FEW, Look, Lookers
-from tbhdup.values import Digest, Reason
+from tbhdup.sources import Disk
+from tbhdup.store import Store
+from tbhdup.values import Digest, Reason, quiet
 
 SIDE = 96
 
@@ -107,6 +114,34 @@ def test_processes_that_are_killed_between_chunks_are_replaced(contents: dict[Di
             opened._free.put(process)
         again = opened.look(contents)
     assert list(map(plain, again.values())) == list(map(plain, first.values()))
+
+
+def test_pictures_are_looked_at_while_the_network_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 8 * BATCH
+    for number in range(count):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    looked_at, enough = 0, threading.Event()
+    look = Lookers.look
+
+    def watched(opened: Lookers, contents: dict[Digest, bytes]) -> dict[Digest, Look | sources.Unusable]:
+        nonlocal looked_at
+        found = look(opened, contents)
+        looked_at += len(found)
+        if looked_at >= count:
+            enough.set()
+        return found
+
+    class Encoder:
+        def __init__(self) -> None:
+            assert enough.wait(60)
+
+        def encode(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros(len(pixels), np.uint64), np.zeros((len(pixels), 128), np.int8)
+
+    monkeypatch.setattr(Lookers, "look", watched)
+    with Store.open(tmp_path / "store") as store:
+        seen = index(Disk([os.fsencode(tmp_path)]), store, "model", SIDE, Encoder, 2, quiet)
+    assert (seen.decoded, seen.encoded) == (count, count)
 
 
 def test_a_scan_of_many_files_is_that_of_few(tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_processes_say_what_this_process_says(files: Files, monkeypatch: pytest.
     assert all(process._running is None for process in opened._processes)
 
 
+def test_where_many_pairs_are_expected_processes_start_before_the_first(files: Files) -> None:
+    pairs = list(combinations(sorted(files.kept), 2))[:4]
+    with Provers(files, 2, many=True) as opened:
+        assert len(opened._processes) == 2
+        verdicts = settled(opened, pairs)
+    assert all(process._running is None for process in opened._processes)
+    assert verdicts == proven(files, pairs, 1)
+    with Provers(files, 1, many=True) as opened:  # one thread: nothing to prove side by side
+        assert settled(opened, pairs) == verdicts
+        assert opened._processes == []
+
+
 def test_a_place_without_an_inquiry_helps_another(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provers, "FEW", 0)
     pairs = list(combinations(sorted(files.kept), 2))

@@ -142,3 +142,13 @@ def test_a_thumbnail_says_when_the_decoder_took_a_short_cut() -> None:
 def test_what_is_no_thumbnail_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="no thumbnail"):
         unpack_thumbnail(data)
+
+
+def test_a_thumbnail_that_was_cut_off_is_refused() -> None:
+    picture = decoded(soft())
+    data = pack_thumbnail(picture, square(picture, 128))
+    for cut in (1, 2, len(data) // 2):
+        with pytest.raises(ValueError, match="no thumbnail"):
+            unpack_thumbnail(data[:-cut])
+    with pytest.raises(ValueError, match="no thumbnail"):
+        unpack_thumbnail(data[:20] + data[-2:])
