@@ -28,7 +28,7 @@ COSINES = tuple(step / 100 for step in range(100, -21, -1))
 STRANGERS_IN_RADIUS = 200.0
 STRANGERS_IN_ALL = 6e6  # or more, while it is so many for all pictures together: a second's work
 # Counted on kinds of picture that the weights have not seen, too; where they know the kinds it is a sixth of that.
-STRANGERS_TO_PROVE = 3.0  # a picture, on average: proven on pixels, some 20 ms each
+STRANGERS_TO_PROVE = 2.5  # a picture, on average: proven on pixels, some 20 ms each
 # A small collection could afford to look at everything, but what is that far away is no copy.
 LOOSEST_RADIUS_RATE = 0.15
 LOOSEST_COSINE_RATE = 1e-2
